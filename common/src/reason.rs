@@ -1,0 +1,100 @@
+//! Why an advert was rejected. The order is that of the receive checks (RFC 9568 §7.1), and the number is the
+//! index of the per-CPU counter in the kernel, so new reasons go at the end.
+
+/// A failed receive check. A rejected advert changes its counter and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum Reason {
+    /// TTL or hop limit is not 255 (multicast), or outside the peer's bounds (unicast).
+    Ttl = 0,
+    /// The version nibble differs from the instance's version.
+    Version = 1,
+    /// The type nibble is not 1 (ADVERTISEMENT), the only type there is.
+    Type = 2,
+    /// Shorter than its header and address count say, or than the IP header says.
+    Length = 3,
+    /// Neither of the checksum forms that we accept.
+    Checksum = 4,
+    /// Our own advert came back, for instance from a looped switch port.
+    OwnPacket = 5,
+    /// Version 2: the authentication type is not the configured one.
+    AuthType = 6,
+    /// Version 2: the type matches and the password does not.
+    AuthData = 7,
+    /// Version 2: the advert interval is not the configured one (RFC 3768 §7.1).
+    Interval = 8,
+    /// Version 3: Max Advertise Interval is 0 (RFC 9568 §7.1).
+    IntervalZero = 9,
+    /// Addr Count is 0 (RFC 9568 §5.2.5).
+    NoAddresses = 10,
+    /// Unicast: the source is not a configured peer. Multicast: it is not a listed peer.
+    UnknownPeer = 11,
+    /// Multicast where only unicast is configured, or unicast where only multicast is, or another group.
+    Destination = 12,
+    /// An IP fragment: adverts are never fragmented.
+    Fragment = 13,
+}
+
+impl Reason {
+    /// All reasons, in the order of their numbers.
+    pub const ALL: [Reason; 14] = [
+        Reason::Ttl,
+        Reason::Version,
+        Reason::Type,
+        Reason::Length,
+        Reason::Checksum,
+        Reason::OwnPacket,
+        Reason::AuthType,
+        Reason::AuthData,
+        Reason::Interval,
+        Reason::IntervalZero,
+        Reason::NoAddresses,
+        Reason::UnknownPeer,
+        Reason::Destination,
+        Reason::Fragment,
+    ];
+
+    /// The metric label and the word used in logs.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Reason::Ttl => "ttl",
+            Reason::Version => "version",
+            Reason::Type => "type",
+            Reason::Length => "length",
+            Reason::Checksum => "checksum",
+            Reason::OwnPacket => "own_packet",
+            Reason::AuthType => "auth_type",
+            Reason::AuthData => "auth_data",
+            Reason::Interval => "interval",
+            Reason::IntervalZero => "interval_zero",
+            Reason::NoAddresses => "no_addresses",
+            Reason::UnknownPeer => "unknown_peer",
+            Reason::Destination => "destination",
+            Reason::Fragment => "fragment",
+        }
+    }
+}
+
+impl core::fmt::Display for Reason {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.pad(self.label())
+    }
+}
+
+impl core::error::Error for Reason {}
+
+/// Number of reasons, and so of rejection counters.
+pub const REASONS: usize = Reason::ALL.len();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_positions() {
+        for (position, reason) in Reason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, position, "{reason:?}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What happens to a router.
+
+use std::net::IpAddr;
+
+use super::params::Params;
+use crate::types::{Interval, Priority};
+
+/// One input of the state machine. An event that means nothing in the current state changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The interface is usable and every check passes (RFC 9568 §6.4.1).
+    Startup,
+    /// The router is to stop.
+    Shutdown,
+    /// The watch ran out, and the data path has claimed that expiry as the current one.
+    Expired,
+    /// An accepted advert that the data path found worth reporting: as BACKUP changes, priority 0 and masters that
+    /// we outrank, as MASTER all.
+    Heard(Heard),
+    /// The time of [`super::Router::next_deadline`] has come.
+    Tick,
+    /// Tracking moved the effective priority.
+    Priority(Priority),
+    /// A tracked interface or script is down.
+    Fault,
+    /// Nothing that is tracked is down any more.
+    Recovered,
+    /// A reload changed the configuration. It causes no transition of its own.
+    Reconfigured(Params),
+    /// The interface's primary address changed.
+    Source(IpAddr),
+}
+
+/// An accepted advert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// Its sender.
+    pub source: IpAddr,
+    /// Its priority.
+    pub priority: Priority,
+    /// Its interval; in version 2 the configured one.
+    pub interval: Interval,
+}

@@ -1,0 +1,71 @@
+//! A change of state and its cause.
+
+use std::fmt;
+
+use super::action::Master;
+use super::event::Heard;
+use crate::types::State;
+
+/// A change of state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// The state that was left.
+    pub from: State,
+    /// The state that was entered.
+    pub to: State,
+    /// Why.
+    pub cause: Cause,
+    /// The master other than us that was last heard, if any was.
+    pub master: Option<Master>,
+}
+
+/// Why a router changed its state; reads as the end of "… because ".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The router started.
+    Started,
+    /// The router was stopped.
+    Stopped,
+    /// It started, or recovered, with the priority of the addresses' owner.
+    Owner,
+    /// Master_Down_Interval passed and no master was ever heard.
+    NoMaster,
+    /// Master_Down_Interval passed without an advert.
+    MasterSilent(Master),
+    /// The master resigned with priority 0, and Skew_Time passed.
+    MasterResigned(Master),
+    /// The master's priority is lower than ours.
+    Preempted(Master),
+    /// A rival of higher priority was heard.
+    HigherPriority(Heard),
+    /// A rival of equal priority and greater address was heard.
+    GreaterAddress(Heard),
+    /// Something that is tracked went down.
+    Fault,
+    /// Everything that is tracked is up again.
+    Recovered,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Started => f.write_str("the router started"),
+            Cause::Stopped => f.write_str("the router was stopped"),
+            Cause::Owner => f.write_str("this node owns the addresses (priority 255)"),
+            Cause::NoMaster => f.write_str("no master was heard"),
+            Cause::MasterSilent(master) => write!(f, "master {} fell silent", master.source),
+            Cause::MasterResigned(master) => write!(f, "master {} resigned", master.source),
+            Cause::Preempted(Master { source, priority }) => {
+                write!(f, "master {source} has the lower priority {priority}")
+            }
+            Cause::HigherPriority(Heard { source, priority, .. }) => {
+                write!(f, "{source} advertises the higher priority {priority}")
+            }
+            Cause::GreaterAddress(Heard { source, priority, .. }) => {
+                write!(f, "{source} advertises the same priority {priority} from a greater address")
+            }
+            Cause::Fault => f.write_str("a tracked interface or script is down"),
+            Cause::Recovered => f.write_str("everything tracked is up again"),
+        }
+    }
+}
