@@ -1,0 +1,109 @@
+//! The XDP program: consumes the VRRP adverts of our routers and runs their master-down timers in the kernel.
+//!
+//! A packet goes through [`parse`] (where are the headers, whose router is it), [`message`] (is the message whole,
+//! does its checksum hold), and then, under the router's lock, [`check`] (does it pass the receive checks) and
+//! [`watch`] (what it does to the deadline). Outside the lock again it is counted, the timer is started if the
+//! deadline moved nearer, and a change is reported.
+//!
+//! Invariants:
+//! * a rejected packet changes its counter and nothing else;
+//! * what is not an advert of a configured router passes untouched;
+//! * rules, deadline and what was heard are read and written under the router's `bpf_spin_lock` only, by this
+//!   program on any CPU, by the timer's callback and by [`control`];
+//! * the running timer never fires later than the deadline, so the callback alone decides what an expiry is.
+#![no_std]
+#![no_main]
+#![allow(missing_docs, reason = "aya's macro leaves a function's documentation behind")]
+
+mod address;
+mod check;
+mod control;
+mod event;
+mod frame;
+mod maps;
+mod message;
+mod parse;
+mod timer;
+mod watch;
+
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
+use aya_ebpf::helpers::bpf_ktime_get_ns;
+use aya_ebpf::macros::xdp;
+use aya_ebpf::programs::XdpContext;
+use aya_log_ebpf::{debug, trace};
+use vipward_common::reason::Reason;
+
+use crate::frame::Frame;
+use crate::message::Message;
+
+/// Why a packet is not consumed as an advert.
+enum Refusal {
+    /// Nothing that concerns us.
+    NotOurs,
+    /// Addressed to the router with these counters, and wrong.
+    Rejected(u32, Reason),
+}
+
+/// Runs for every packet that arrives.
+#[xdp]
+fn vipward(ctx: XdpContext) -> u32 {
+    match consume(&ctx) {
+        Ok(()) => XDP_DROP,
+        Err(Refusal::NotOurs) => XDP_PASS,
+        Err(Refusal::Rejected(slot, reason)) => {
+            maps::count_rejected(slot, reason);
+            debug!(&ctx, "slot {}: rejected: {}", slot, reason.label());
+            XDP_DROP
+        }
+    }
+}
+
+/// Runs for a [`vipward_common::abi::Command`] of the agent, by BPF_PROG_TEST_RUN.
+#[xdp]
+fn control(ctx: XdpContext) -> u32 {
+    control::run(&ctx)
+}
+
+#[inline(always)]
+fn consume(ctx: &XdpContext) -> Result<(), Refusal> {
+    let frame = Frame::new(ctx);
+    let packet = parse::packet(&frame, ctx.ingress_ifindex() as u32).ok_or(Refusal::NotOurs)?;
+    let router = maps::router(&packet.key).ok_or(Refusal::NotOurs)?;
+    let slot = router.slot();
+    // Helpers cannot be called under the lock, so everything that needs one, or a loop, comes first.
+    let message = Message::read(&frame, &packet);
+    let flags = router.flags();
+    let peer = maps::peer(flags, &packet);
+    // SAFETY: takes nothing.
+    let now = unsafe { bpf_ktime_get_ns() };
+
+    let mut state = router.lock();
+    let accepted = match check::check(&state.rules, flags, peer, &packet, message) {
+        Ok(advert) => watch::accept(&mut state, &packet, &advert, now),
+        Err(reason) => {
+            drop(state);
+            return Err(Refusal::Rejected(slot, reason));
+        }
+    };
+    drop(state);
+
+    maps::count_accepted(slot, &accepted);
+    if accepted.start_at != 0 && timer::start(router, accepted.start_at, now).is_err() {
+        maps::count_arm_failed(slot);
+    }
+    if accepted.event != 0 && !event::advert(&packet, &accepted, now) {
+        maps::count_ring_full(slot);
+    }
+    trace!(ctx, "slot {}: advert of priority {}", slot, accepted.priority);
+    Ok(())
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// Timers and ring buffers are free for programs of any licence, and some helpers are not.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
