@@ -1,0 +1,50 @@
+//! `cargo xtask bench failover`: builds the agent and the bench for release, and runs it.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use nix::unistd::Uid;
+
+use crate::{programs, say, setup, workspace};
+
+/// What to measure.
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Failovers and their cost, vipward and keepalived in turns; `failover --help` tells the options.
+    #[command(disable_help_flag = true)]
+    Failover {
+        /// Handed to the bench: names of scenarios, `--quick`, `--rounds N`, `--contenders NAME,…`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+/// Runs the verb. Missed goals are printed and are no failure.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let What::Failover { args } = &options.what;
+    if !Uid::effective().is_root() {
+        bail!(
+            "the bench makes network namespaces and loads BPF programs: sudo -E cargo xtask bench failover"
+        );
+    }
+    setup::ensure(&setup::Options::default())?;
+    // The bench shares the CPUs with what it measures, so it is built for release too.
+    for package in ["vipward", "vipward-tests"] {
+        say::line("build", format_args!("cargo build --release --package {package}"));
+        programs::run(workspace::cargo().args(["build", "--release", "--package", package]))?;
+    }
+    let release = workspace::target_dir().join("release");
+    let mut bench = Command::new(release.join("vipward-bench"));
+    bench.current_dir(workspace::root()).env("VIPWARD_BIN", release.join("vipward"));
+    bench.arg("--results").arg(workspace::target_dir().join("bench")).args(args).stdin(Stdio::null());
+    let status = bench.status().context("cannot run vipward-bench")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

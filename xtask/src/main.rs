@@ -1,0 +1,53 @@
+//! `cargo xtask`: everything a developer types. Each verb is one file.
+
+mod bench;
+mod programs;
+mod run;
+mod say;
+mod setup;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Set-up, tests and checks of vipward.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Find or install what building and testing need, saying each thing that is done.
+    Setup(setup::Options),
+    /// Show two nodes failing over in the lab; with `-- ARGS` run the agent on this host.
+    Run(run::Options),
+    /// Set up, build, and run all tests, or those whose names contain one of the filters.
+    Test(test::Options),
+    /// Measure failovers against keepalived and print the table beside the goals.
+    Bench(bench::Options),
+    /// Check what the compiler does not: file lengths, module docs, unwraps, clocks, the ABI, manifests.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Setup(options) => setup::run(&options),
+        Verb::Run(options) => run::run(&options),
+        Verb::Test(options) => test::run(&options),
+        Verb::Bench(options) => bench::run(&options),
+        Verb::Tidy => tidy::run(),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            say::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
