@@ -1,0 +1,127 @@
+//! From the configuration to what runs: which scripts, as whom, and what each instance tracks.
+
+use std::collections::HashSet;
+
+use super::launch::{Identity, IdentityError, Launch, Program};
+use super::notify::Hooks;
+use super::runner::ScriptSpec;
+use super::tracking::{Health, Kind, Tracked, Weight};
+use crate::config::model::{Command, Config, Globals, How, Instance, Location, NotifyScript, Script, User};
+
+/// Everything that runs scripts, for [`super::runner::Runner::apply`] and [`super::notify::Notifier::apply`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The health scripts that somebody tracks.
+    pub scripts: Vec<ScriptSpec>,
+    /// The notify scripts of each instance, by its name.
+    pub hooks: Vec<(String, Hooks)>,
+}
+
+/// A script whose user is not to be had.
+#[derive(Debug, thiserror::Error)]
+#[error("{at}: {cause}")]
+pub struct PlanError {
+    /// Where the script is written.
+    pub at: Location,
+    /// What is wrong.
+    pub cause: IdentityError,
+}
+
+impl Plan {
+    /// Looks up the users that `config` names. A user that does not exist fails the whole plan, so that a reload
+    /// keeps what runs.
+    pub fn new(config: &Config) -> Result<Plan, PlanError> {
+        let tracked: HashSet<&str> =
+            config.instances.iter().flat_map(|i| &i.track_scripts).map(|track| track.name.as_str()).collect();
+        let mut users = Users { globals: &config.globals, default: None };
+        let mut plan = Plan::default();
+        for script in config.scripts.iter().filter(|script| tracked.contains(script.name.as_str())) {
+            plan.scripts.push(ScriptSpec {
+                name: script.name.clone(),
+                launch: users.launch(&script.command, script.user.as_ref())?,
+                interval: script.interval,
+                timeout: script.timeout,
+                rise: script.rise,
+                fall: script.fall,
+                init_fail: script.init_fail,
+            });
+        }
+        for instance in &config.instances {
+            plan.hooks.push((instance.name.clone(), users.hooks(instance)?));
+        }
+        Ok(plan)
+    }
+}
+
+struct Users<'a> {
+    globals: &'a Globals,
+    /// Whom scripts without a user of their own run as; looked up when the first one needs it.
+    default: Option<Identity>,
+}
+
+impl Users<'_> {
+    fn hooks(&mut self, instance: &Instance) -> Result<Hooks, PlanError> {
+        let notify = &instance.notify;
+        Ok(Hooks {
+            any: self.hook(notify.any.as_ref())?,
+            master: self.hook(notify.master.as_ref())?,
+            backup: self.hook(notify.backup.as_ref())?,
+            fault: self.hook(notify.fault.as_ref())?,
+            stop: self.hook(notify.stop.as_ref())?,
+        })
+    }
+
+    fn hook(&mut self, script: Option<&NotifyScript>) -> Result<Option<Launch>, PlanError> {
+        script.map(|script| self.launch(&script.command, script.user.as_ref())).transpose()
+    }
+
+    fn launch(&mut self, command: &Command, user: Option<&User>) -> Result<Launch, PlanError> {
+        let program = match &command.how {
+            How::Exec(words) => Program::Exec(words.clone()),
+            How::Shell { shell, line } => Program::Shell { shell: (*shell).to_owned(), line: line.clone() },
+        };
+        let identity = match user {
+            Some(user) => Identity::resolve(&user.name, user.group.as_deref()),
+            None => self.default_identity(),
+        };
+        let identity = identity.map_err(|cause| PlanError { at: command.at.clone(), cause })?;
+        Ok(Launch { program, identity, secure: self.globals.script_security })
+    }
+
+    fn default_identity(&mut self) -> Result<Identity, IdentityError> {
+        if let Some(known) = &self.default {
+            return Ok(known.clone());
+        }
+        let user = self.globals.script_user.as_ref();
+        let user = user.map(|user| (user.name.as_str(), user.group.as_deref()));
+        let found = Identity::default_for_scripts(user, self.globals.script_security)?;
+        Ok(self.default.insert(found).clone())
+    }
+}
+
+/// What `instance` tracks, for [`super::tracking::effective`]: its scripts, then its interfaces, each in the
+/// order of the configuration. Its own interface is not among them unless `track_interface` names it.
+pub fn tracked<'a>(
+    instance: &'a Instance,
+    scripts: &[Script],
+    script_health: impl Fn(&str) -> Health,
+    interface_is_up: impl Fn(&str) -> bool,
+) -> Vec<Tracked<'a>> {
+    let of_script = instance.track_scripts.iter().filter_map(|track| {
+        let script = scripts.iter().find(|script| script.name == track.name)?;
+        let own = Weight { value: script.weight, reverse: script.reverse };
+        Some(Tracked {
+            kind: Kind::Script,
+            name: &track.name,
+            weight: Weight::of_script(own, track.weight, track.reverse),
+            health: script_health(&track.name),
+        })
+    });
+    let of_interface = instance.track_interfaces.iter().map(|track| Tracked {
+        kind: Kind::Interface,
+        name: &track.name,
+        weight: Weight { value: track.weight, reverse: track.reverse },
+        health: if interface_is_up(&track.name) { Health::Up } else { Health::Down },
+    });
+    of_script.chain(of_interface).collect()
+}

@@ -1,0 +1,156 @@
+//! Notify scripts: order, superseding, hanging scripts, shutdown.
+
+use super::super::notify::{Hooks, Notifier, Told};
+use super::*;
+
+struct Scene {
+    dir: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        Scene { dir: tempfile::tempdir().expect("temporary directory") }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn log(&self) -> Vec<String> {
+        lines(&self.path("log"))
+    }
+
+    /// Appends `words` and its arguments to the log, in one write.
+    fn logs(&self, words: &str) -> Launch {
+        shell(&format!("f() {{ echo {words} \"$@\" >>{}; }}\nf \"$@\"", self.path("log").display()))
+    }
+
+    fn open(&self, gate: &str) {
+        std::fs::write(self.path(gate), "").expect("written");
+    }
+
+    /// A notify script that logs, and stays until `gate` is opened.
+    fn gated(&self, gate: &str) -> Launch {
+        let (log, gate) = (self.path("log"), self.path(gate));
+        shell(&format!(
+            "echo begin $3 >>{0}; while [ ! -e {1} ]; do sleep 0.01; done; echo end $3 >>{0};",
+            log.display(),
+            gate.display()
+        ))
+    }
+}
+
+fn notifier(hooks: Hooks) -> Notifier {
+    let mut notifier = Notifier::new(DEADLINE);
+    notifier.apply(vec![("VI 1".to_owned(), hooks)]);
+    notifier
+}
+
+#[tokio::test]
+async fn scripts_get_keepalived_arguments_in_keepalived_order() {
+    let scene = Scene::new();
+    let mut notifier = notifier(Hooks {
+        any: Some(scene.logs("any")),
+        master: Some(scene.logs("master")),
+        stop: Some(scene.logs("stop")),
+        ..Hooks::default()
+    });
+    notifier.tell("VI 1", Told::Master, 150);
+    until("told", || scene.log().len() == 2).await;
+    notifier.tell("VI 1", Told::Fault, 100);
+    until("told", || scene.log().len() == 3).await;
+    notifier.tell("VI 1", Told::Stop, 100);
+    notifier.tell("nobody", Told::Master, 1);
+    within(notifier.shutdown(DEADLINE)).await;
+    assert_eq!(
+        scene.log(),
+        [
+            "master",
+            "any INSTANCE VI 1 MASTER 150",
+            "any INSTANCE VI 1 FAULT 100",
+            "stop",
+            "any INSTANCE VI 1 STOP 100"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_newest_state_is_told_last_and_what_nobody_was_told_is_skipped() {
+    let scene = Scene::new();
+    let mut notifier = notifier(Hooks { any: Some(scene.gated("gate")), ..Hooks::default() });
+    notifier.tell("VI 1", Told::Backup, 100);
+    until("the first one hangs", || scene.log() == ["begin BACKUP"]).await;
+    notifier.tell("VI 1", Told::Master, 100);
+    notifier.tell("VI 1", Told::Fault, 100);
+    notifier.tell("VI 1", Told::Backup, 90);
+    notifier.tell("VI 1", Told::Master, 100);
+    scene.open("gate");
+    within(notifier.shutdown(DEADLINE)).await;
+    assert_eq!(scene.log(), ["begin BACKUP", "end BACKUP", "begin MASTER", "end MASTER"]);
+}
+
+#[tokio::test]
+async fn both_scripts_of_a_state_that_was_begun_are_run() {
+    let scene = Scene::new();
+    let mut notifier = notifier(Hooks {
+        any: Some(scene.logs("any")),
+        master: Some(scene.gated("gate")),
+        backup: Some(scene.logs("backup")),
+        ..Hooks::default()
+    });
+    notifier.tell("VI 1", Told::Master, 100);
+    until("it hangs", || scene.log().len() == 1).await;
+    notifier.tell("VI 1", Told::Backup, 100);
+    scene.open("gate");
+    within(notifier.shutdown(DEADLINE)).await;
+    let told = ["begin", "end", "any INSTANCE VI 1 MASTER 100", "backup", "any INSTANCE VI 1 BACKUP 100"];
+    assert_eq!(scene.log(), told);
+}
+
+#[tokio::test]
+async fn a_hanging_script_delays_its_own_instance_only_and_not_for_ever() {
+    let scene = Scene::new();
+    let pid_file = scene.path("pid");
+    let hanging = shell(&format!("echo $$ >{}; exec sleep 60", pid_file.display()));
+    let mut notifier = Notifier::new(Duration::from_millis(300));
+    notifier.apply(vec![
+        ("bad".into(), Hooks { master: Some(hanging), backup: Some(scene.logs("bad")), ..Hooks::default() }),
+        ("good".into(), Hooks { any: Some(scene.logs("good")), ..Hooks::default() }),
+    ]);
+    notifier.tell("bad", Told::Master, 1);
+    until("it hangs", || !lines(&pid_file).is_empty()).await;
+    notifier.tell("bad", Told::Backup, 1);
+    notifier.tell("good", Told::Master, 2);
+    until("both are told", || scene.log().len() == 2).await;
+    assert_eq!(scene.log(), ["good INSTANCE good MASTER 2", "bad"]);
+    assert!(!is_alive(&lines(&pid_file).concat()), "ended at its timeout");
+    within(notifier.shutdown(DEADLINE)).await;
+}
+
+#[tokio::test]
+async fn an_instance_that_is_gone_is_told_to_the_end_and_one_that_returns_waits_for_it() {
+    let scene = Scene::new();
+    let mut notifier = notifier(Hooks { any: Some(scene.gated("gate")), ..Hooks::default() });
+    notifier.tell("VI 1", Told::Fault, 0);
+    until("it hangs", || scene.log().len() == 1).await;
+    notifier.apply(Vec::new());
+    notifier.apply(vec![("VI 1".into(), Hooks { any: Some(scene.logs("new")), ..Hooks::default() })]);
+    notifier.tell("VI 1", Told::Backup, 9);
+    scene.open("gate");
+    within(notifier.shutdown(DEADLINE)).await;
+    assert_eq!(scene.log(), ["begin FAULT", "end FAULT", "new INSTANCE VI 1 BACKUP 9"]);
+}
+
+#[tokio::test]
+async fn shutdown_ends_what_hangs() {
+    let scene = Scene::new();
+    let pid_file = scene.path("pid");
+    let hanging = shell(&format!("echo $$ >{}; exec sleep 60", pid_file.display()));
+    let mut notifier =
+        notifier(Hooks { stop: Some(hanging), any: Some(scene.logs("any")), ..Hooks::default() });
+    notifier.tell("VI 1", Told::Stop, 1);
+    until("it hangs", || !lines(&pid_file).is_empty()).await;
+    within(notifier.shutdown(Duration::from_millis(10))).await;
+    assert!(!Path::new(&format!("/proc/{}", lines(&pid_file).concat())).exists(), "ended and reaped");
+    assert!(scene.log().is_empty(), "nothing is started any more");
+}

@@ -1,0 +1,223 @@
+//! The tree to the model: what each keyword sets, with keepalived's defaults. Everything that can be said by
+//! looking at one block is said here; what takes several blocks is in `check.rs`.
+
+mod address;
+mod command;
+mod globals;
+mod instance;
+mod script;
+mod settle;
+mod track;
+mod values;
+
+use std::collections::HashMap;
+
+use super::diagnostic::{Findings, did_you_mean, quoted, suggest};
+use super::keywords::{self, Place, Shape, Status};
+use super::model::{Config, Location, Script};
+use super::tree::Node;
+use globals::Defaults;
+
+/// The model of `nodes`. It is to be used only if `findings` has no errors.
+pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
+    let mut defaults = Defaults::default();
+    let (mut scripts, mut instances): (Vec<Script>, Vec<&Node>) = (Vec::new(), Vec::new());
+    walk(Place::Root, nodes, findings, |keyword, node, findings| match keyword {
+        "global_defs" => defaults.read(node.children(), findings),
+        "vrrp_script" => scripts.extend(script::lower(node, findings)),
+        // The defaults of `global_defs` count for instances above it too.
+        "vrrp_instance" => instances.push(node),
+        _ => unsupported(node, findings),
+    });
+    defaults.reversed_scripts =
+        scripts.iter().filter(|script| script.reverse).map(|script| script.name.clone()).collect();
+    let instances =
+        instances.into_iter().filter_map(|node| instance::lower(node, &defaults, findings)).collect();
+    Config { globals: defaults.globals, scripts, instances }
+}
+
+/// Calls `each` for the statements of `place` that work, and reports all others.
+fn walk<'n>(
+    place: Place,
+    nodes: &'n [Node],
+    findings: &mut Findings,
+    mut each: impl FnMut(&'n str, &'n Node, &mut Findings),
+) {
+    let mut seen: HashMap<&str, &Location> = HashMap::new();
+    for node in nodes {
+        let name = node.keyword().text.as_str();
+        let Some(Status::Works(shape)) = keywords::status(place, name) else {
+            report(place, node, findings);
+            continue;
+        };
+        if !has_shape(node, shape, findings) {
+            continue;
+        }
+        if matches!(shape, Shape::Flag | Shape::Words(..))
+            && let Some(first) = seen.insert(name, node.at())
+        {
+            findings
+                .warning(node.at(), format!("{} is given again, first in line {}", quoted(name), first.line))
+                .help("one of them is not what you meant");
+        }
+        each(name, node, findings);
+    }
+}
+
+/// Says why a statement does nothing, unless that is harmless.
+fn report(place: Place, node: &Node, findings: &mut Findings) {
+    let name = &node.keyword().text;
+    let shown = quoted(name);
+    match keywords::status(place, name) {
+        Some(Status::Works(_) | Status::Harmless(_)) => {}
+        Some(Status::Ignored(because)) => {
+            findings.warning(node.at(), format!("{shown} is not acted on: {because}"));
+        }
+        Some(Status::NotYetUnless(default)) if matches!(node.args(), [word] if word.text == default) => {}
+        Some(Status::NotYet | Status::NotYetUnless(_)) => unsupported(node, findings),
+        Some(Status::Refused(instead)) => {
+            findings.strict(node.at(), format!("keepalived's {shown} is not supported")).help(instead);
+        }
+        None => {
+            findings
+                .strict(node.at(), format!("unknown keyword {shown} in {}", place.name()))
+                .maybe_help(|| meant(place, name));
+        }
+    }
+}
+
+/// What an unknown word may have been meant for.
+fn meant(place: Place, name: &str) -> Option<String> {
+    let today = keywords::former_name(place, name).map(|today| format!("did you mean `{today}`?"));
+    let elsewhere =
+        || keywords::elsewhere(place, name).map(|other| format!("it belongs in {}", other.name()));
+    today.or_else(|| did_you_mean(name, keywords::names(place))).or_else(elsewhere)
+}
+
+fn unsupported(node: &Node, findings: &mut Findings) {
+    let shown = quoted(&node.keyword().text);
+    findings.strict(node.at(), format!("keepalived's {shown} is not supported yet"));
+}
+
+/// Whether a block has a line for `keyword`: if that set nothing, the reason has been reported already.
+fn mentions(node: &Node, keyword: &str, findings: &Findings) -> bool {
+    node.children().iter().any(|line| stands_for(line, keyword, findings))
+}
+
+/// Whether `line` is `keyword`, or so misspelt that this is what was reported.
+fn stands_for(line: &Node, keyword: &str, findings: &Findings) -> bool {
+    let name = line.keyword().text.as_str();
+    // When lenient, a misspelt keyword is no error, and then it has to be one that the right one is missing.
+    name == keyword || (!findings.lenient() && suggest(name, [keyword]).is_some())
+}
+
+/// Whether what follows the keyword has the right form.
+fn has_shape(node: &Node, shape: Shape, findings: &mut Findings) -> bool {
+    let shown = quoted(&node.keyword().text);
+    let takes_block = matches!(shape, Shape::Named | Shape::Block | Shape::Lines);
+    if takes_block != node.block.is_some() {
+        let message = if takes_block { "needs a block" } else { "takes no block" };
+        findings.error(node.at(), format!("{shown} {message}"));
+        return false;
+    }
+    let (least, most) = match shape {
+        Shape::Flag => (0, 1),
+        Shape::Words(least, most) => (least, most),
+        Shape::Named => (1, 1),
+        Shape::Block | Shape::Lines => (0, 0),
+    };
+    if node.args().len() < least {
+        let what = if shape == Shape::Named { "name" } else { "value" };
+        findings.error(node.at(), format!("{shown} needs a {what}"));
+        return false;
+    }
+    if let Some(extra) = node.args().get(most) {
+        findings.strict(&extra.at, format!("{} after {shown} means nothing", quoted(&extra.text)));
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::config::keywords::{Place, Shape, Status, TABLE};
+    use crate::config::{Options, load_str};
+
+    /// `line` where a keyword of `place` belongs.
+    fn within(place: Place, line: &str) -> String {
+        match place {
+            Place::Root => line.to_owned(),
+            Place::Globals => format!("global_defs {{\n{line}\n}}"),
+            Place::Script => format!("vrrp_script s {{\n{line}\n}}"),
+            Place::Instance => format!("vrrp_instance i {{\n{line}\n}}"),
+            Place::Authentication => format!("vrrp_instance i {{\nauthentication {{\n{line}\n}}\n}}"),
+        }
+    }
+
+    fn said(place: Place, line: &str) -> Vec<String> {
+        let loaded = load_str(Path::new("f"), &within(place, line), &Options::default());
+        loaded.diagnostics.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_table_and_what_happens_agree() {
+        for entry in TABLE {
+            for name in entry.names {
+                let line = match entry.status {
+                    Status::Works(Shape::Named) => format!("{name} x {{\n}}"),
+                    Status::Works(Shape::Block | Shape::Lines) => format!("{name} {{\n}}"),
+                    Status::Works(Shape::Flag | Shape::Words(0, _)) => (*name).to_owned(),
+                    _ => format!("{name} 1"),
+                };
+                let said = said(entry.place, &line);
+                let shown = format!("`{name}`");
+                let about = |text: &str| said.iter().any(|said| said.contains(&shown) && said.contains(text));
+                let unknown = about("unknown keyword") || about("means nothing");
+                assert!(!unknown, "{name}: {said:?}");
+                let (refused, ignored) = (about("is not supported"), about("is not acted on"));
+                let expected = match entry.status {
+                    Status::Works(_) | Status::Harmless(_) => (false, false),
+                    Status::Ignored(_) => (false, true),
+                    Status::NotYet | Status::NotYetUnless(_) | Status::Refused(_) => (true, false),
+                };
+                assert_eq!((refused, ignored), expected, "{name}: {said:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_default_of_what_is_not_supported_is_harmless() {
+        assert!(said(Place::Globals, "vrrp_garp_interval 0").is_empty());
+        assert_eq!(said(Place::Globals, "vrrp_garp_interval 0.1").len(), 1);
+    }
+
+    #[test]
+    fn lenient_accepts_what_keepalived_passes_over() {
+        let text = "vrrp_instance i {\n state SLAVE\n advert_in 1\n use_vmac\n interface e\n virtual_router_id 1\n\
+                    virtual_ipaddress { 10.0.0.1 }\n...\n}";
+        let strict = load_str(Path::new("f"), text, &Options::default());
+        let lenient = load_str(Path::new("f"), text, &Options { lenient: true });
+        assert!(strict.config.is_none());
+        assert_eq!(lenient.config.map(|config| config.instances.len()), Some(1));
+        assert_eq!(strict.diagnostics.len(), lenient.diagnostics.len());
+    }
+
+    #[test]
+    fn lenient_drops_no_instance_in_silence() {
+        let text =
+            "vrrp_instance i {\n interfaces e\n virtual_router_id 1\n virtual_ipaddress { 10.0.0.1 }\n}";
+        let lenient = load_str(Path::new("f"), text, &Options { lenient: true });
+        assert!(lenient.config.is_none(), "{:?}", lenient.diagnostics);
+    }
+
+    #[test]
+    fn defaults_of_global_defs_count_above_it_too() {
+        let text = "vrrp_instance i {\n interface e\n virtual_router_id 1\n virtual_ipaddress { 10.0.0.1 }\n}\n\
+                    global_defs {\n vrrp_version 3\n vrrp_garp_master_repeat 2\n vrrp_down_timer_adverts 4\n}";
+        let config = load_str(Path::new("f"), text, &Options::default()).config.unwrap();
+        let instance = &config.instances[0];
+        assert_eq!(instance.version, crate::config::model::Version::V3);
+        assert_eq!((instance.garp.repeat, instance.down_adverts), (2, 4));
+    }
+}

@@ -1,0 +1,314 @@
+//! What a configuration means, after every check: plain owned data that the agent runs on and that a reload
+//! compares. Two equal values need no action; where a thing was written does not count, see [`Location`].
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use vipward_vrrp::types::{Family, Version};
+
+/// Where something was written. All locations are equal, so that moving a block within its file, or a comment
+/// above it, is no change to a reload.
+#[derive(Clone)]
+pub struct Location {
+    /// The file, as it was named when it was opened.
+    pub file: Arc<PathBuf>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub col: u32,
+}
+
+impl PartialEq for Location {
+    fn eq(&self, _: &Location) -> bool {
+        true
+    }
+}
+
+impl Eq for Location {}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.display(), self.line, self.col)
+    }
+}
+
+/// A whole configuration: what `keepalived.conf` and the files that it includes say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `global_defs`.
+    pub globals: Globals,
+    /// `vrrp_script` blocks, in the order of the file. keepalived runs only those that an instance tracks.
+    pub scripts: Vec<Script>,
+    /// `vrrp_instance` blocks, in the order of the file.
+    pub instances: Vec<Instance>,
+}
+
+/// `global_defs`, less the defaults that are already merged into the instances.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Globals {
+    /// `router_id`: this machine's name in messages; its host name when `None`.
+    pub router_id: Option<String>,
+    /// `script_user`: whom scripts without a `user` of their own run as. `None` is keepalived's rule: the user
+    /// `keepalived_script` if there is one, else whom the agent runs as.
+    pub script_user: Option<User>,
+    /// `enable_script_security`: a script that would run as root is not run if anybody else can change it.
+    pub script_security: bool,
+    /// `vrrp_rt_priority`: SCHED_FIFO priority of the election thread, 1 to 99; the agent's own choice if `None`.
+    pub rt_priority: Option<u8>,
+}
+
+/// Whom a script runs as, by name or number, as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// User name or number.
+    pub name: String,
+    /// Group name or number; the user's own group when `None`.
+    pub group: Option<String>,
+}
+
+/// `state`: what an instance wants to be when it starts. keepalived gives a head start only with priority 255.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// `state MASTER`.
+    Master,
+    /// `state BACKUP`, and the default.
+    Backup,
+}
+
+/// How the checksum of a sent v3/IPv4 advert is made; both forms are accepted on receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checksum {
+    /// With an IPv4 pseudo-header: RFC 5798 as keepalived and FRR send it, and the default.
+    PseudoHeader,
+    /// Without one: RFC 9568, and `v3_checksum_as_v2` of later keepalived versions.
+    Plain,
+}
+
+/// A `vrrp_instance`: one virtual router.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Its name, unique in the configuration.
+    pub name: String,
+    /// Where the block begins.
+    pub at: Location,
+    /// What it wants to be when it starts.
+    pub state: State,
+    /// Interface of the adverts, and of VIPs without a `dev`.
+    pub interface: String,
+    /// `virtual_router_id`, 1 to 255, unique per interface and family.
+    pub vrid: u8,
+    /// Base priority, 1 to 255; 255 is the address owner.
+    pub priority: u8,
+    /// `advert_int`: whole seconds in version 2, 10 ms to 40.95 s in version 3.
+    pub interval: Duration,
+    /// Protocol version, from `version`, `vrrp_version` and the family.
+    pub version: Version,
+    /// Family of `virtual_ipaddress`, and so of the adverts.
+    pub family: Family,
+    /// PASS authentication data, zero-padded. Only version 2 has it.
+    pub auth: Option<[u8; 8]>,
+    /// Whether a master of lower priority is replaced.
+    pub preempt: bool,
+    /// `preempt_delay`: how long a lower master is left alone first; zero when `state` is MASTER.
+    pub preempt_delay: Duration,
+    /// `unicast_src_ip` or `mcast_src_ip`: source of the adverts; the interface's primary (IPv4) or link-local
+    /// (IPv6) address when `None`.
+    pub source: Option<IpAddr>,
+    /// Adverts go to [`Instance::unicast_peers`] and not to the multicast group.
+    pub unicast: bool,
+    /// The peers of a unicast instance, at least one; empty with multicast.
+    pub unicast_peers: Vec<Peer>,
+    /// Whether the source of an advert must be one of the peers.
+    pub check_unicast_src: bool,
+    /// Checksum form of sent v3/IPv4 adverts.
+    pub checksum: Checksum,
+    /// `down_timer_adverts`: intervals without an advert before the master counts as dead, 1 to 100.
+    pub down_adverts: u8,
+    /// `virtual_ipaddress`, then `virtual_ipaddress_excluded`.
+    pub vips: Vec<Vip>,
+    /// `track_script`.
+    pub track_scripts: Vec<TrackScript>,
+    /// `track_interface`.
+    pub track_interfaces: Vec<TrackInterface>,
+    /// Gratuitous ARP and unsolicited neighbour adverts.
+    pub garp: Garp,
+    /// Scripts to run upon transitions.
+    pub notify: Notify,
+}
+
+/// A line of `unicast_peer`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Address of the peer, of the instance's family.
+    pub address: IpAddr,
+    /// Lowest TTL or hop limit accepted from it.
+    pub min_ttl: u8,
+    /// Highest TTL or hop limit accepted from it.
+    pub max_ttl: u8,
+    /// Where it was written.
+    pub at: Location,
+}
+
+/// A virtual address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vip {
+    /// The address.
+    pub address: IpAddr,
+    /// Prefix length; /32 or /128 when none was written, as in keepalived.
+    pub prefix_len: u8,
+    /// `dev`: interface that carries it; the instance's when `None`.
+    pub dev: Option<String>,
+    /// `label`: IPv4 only, at most 15 bytes.
+    pub label: Option<String>,
+    /// `brd`: broadcast address to set.
+    pub brd: Option<Broadcast>,
+    /// `scope`: rtnetlink's scope number; the kernel's choice for the address when `None`.
+    pub scope: Option<u8>,
+    /// Listed in adverts; false for `virtual_ipaddress_excluded`.
+    pub in_adverts: bool,
+    /// Where it was written.
+    pub at: Location,
+}
+
+/// The broadcast address of an IPv4 VIP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broadcast {
+    /// Given.
+    Address(std::net::Ipv4Addr),
+    /// `+`: the prefix with all host bits set.
+    AllOnes,
+    /// `-`: the prefix with all host bits clear.
+    AllZeros,
+}
+
+/// A line of `track_script`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackScript {
+    /// Name of a [`Script`] that exists.
+    pub name: String,
+    /// Weight here; the script's own when `None`. 0 means FAULT when it fails.
+    pub weight: Option<i32>,
+    /// The priority changes the other way round.
+    pub reverse: bool,
+    /// Where it was written.
+    pub at: Location,
+}
+
+/// A line of `track_interface`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackInterface {
+    /// Name of the interface, which may not exist yet.
+    pub name: String,
+    /// Weight; 0 means FAULT while it is down.
+    pub weight: i32,
+    /// The priority changes the other way round.
+    pub reverse: bool,
+    /// Where it was written.
+    pub at: Location,
+}
+
+/// How a new master tells its neighbours, with gratuitous ARP (IPv4) or unsolicited neighbour adverts (IPv6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Garp {
+    /// From the transition to the second set; zero for no second set.
+    pub delay: Duration,
+    /// Messages per address in each of the two sets.
+    pub repeat: u32,
+    /// Interval of further sets for as long as it is master; zero for none.
+    pub refresh: Duration,
+    /// Messages per address in each of these.
+    pub refresh_repeat: u32,
+}
+
+impl Default for Garp {
+    fn default() -> Garp {
+        Garp { delay: Duration::from_secs(5), repeat: 5, refresh: Duration::ZERO, refresh_repeat: 1 }
+    }
+}
+
+/// Scripts that tell of a transition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notify {
+    /// `notify`: any transition; run after the others, with `INSTANCE NAME STATE PRIORITY` appended.
+    pub any: Option<NotifyScript>,
+    /// `notify_master`.
+    pub master: Option<NotifyScript>,
+    /// `notify_backup`.
+    pub backup: Option<NotifyScript>,
+    /// `notify_fault`.
+    pub fault: Option<NotifyScript>,
+    /// `notify_stop`: the agent stops.
+    pub stop: Option<NotifyScript>,
+}
+
+/// One script of [`Notify`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotifyScript {
+    /// What to run.
+    pub command: Command,
+    /// Whom it runs as; [`Globals::script_user`] when `None`.
+    pub user: Option<User>,
+    /// Where it was written.
+    pub at: Location,
+}
+
+/// A `vrrp_script`: a command whose exit status says whether this machine is fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// Its name, unique in the configuration.
+    pub name: String,
+    /// Where the block begins.
+    pub at: Location,
+    /// What to run.
+    pub command: Command,
+    /// From one start to the next.
+    pub interval: Duration,
+    /// How long a run may take before it is killed and counts as failed; [`Script::interval`] unless given.
+    pub timeout: Duration,
+    /// Default weight for those who track it, −253 to 253; 0 means FAULT when it fails.
+    pub weight: i32,
+    /// The weight has `reverse` after it.
+    pub reverse: bool,
+    /// Successes in a row until it counts as up.
+    pub rise: u32,
+    /// Failures in a row until it counts as down.
+    pub fall: u32,
+    /// Whom it runs as; [`Globals::script_user`] when `None`.
+    pub user: Option<User>,
+    /// It counts as down until it succeeded [`Script::rise`] times.
+    pub init_fail: bool,
+}
+
+/// A command line of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// As it was written, without the outer quotes.
+    pub source: String,
+    /// How it is started.
+    pub how: How,
+    /// Where it was written.
+    pub at: Location,
+}
+
+/// How a [`Command`] is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Directly: the program and its arguments, never empty.
+    Exec(Vec<String>),
+    /// By a shell, for it has shell syntax: `SHELL -c LINE`.
+    Shell {
+        /// `bash` where it exists (or where it is needed), else `sh`.
+        shell: &'static str,
+        /// The line for it.
+        line: String,
+    },
+}

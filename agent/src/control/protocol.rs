@@ -1,0 +1,98 @@
+//! What travels over the control socket: one JSON object per line in each direction.
+//!
+//! ```text
+//! {"request":"status"}   → {"status":{"instances":[…],"resources":[…],…}}
+//! {"request":"reload"}   → {"reloaded":{"added":["VI_2"],…}}
+//! anything else          → {"error":"why"}
+//! ```
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::status::StatusSnapshot;
+
+/// Longest request line, in bytes.
+pub const MAX_REQUEST: usize = 64 * 1024;
+/// Longest answer that a client accepts, in bytes: thousands of instances.
+pub const MAX_RESPONSE: u64 = 16 * 1024 * 1024;
+/// Connections served at a time; a further one is told so and closed.
+pub const MAX_CONNECTIONS: usize = 64;
+/// How long a connection may take over one request line, and over taking one answer.
+pub const LINE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the agent may take over a request.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What is asked of the agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Request {
+    /// The state of everything.
+    Status {},
+    /// Read the configuration again.
+    Reload {},
+}
+
+/// What the agent answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Response {
+    /// To [`Request::Status`].
+    Status(Box<StatusSnapshot>),
+    /// To [`Request::Reload`]: done.
+    Reloaded(ReloadReport),
+    /// The request was not understood, or not done; the reason, for a person.
+    Error(String),
+}
+
+/// What a reload changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReloadReport {
+    /// Names of new instances.
+    pub added: Vec<String>,
+    /// Names of instances that are gone.
+    pub removed: Vec<String>,
+    /// Names of instances that run on with other settings.
+    pub changed: Vec<String>,
+    /// How many instances are as before.
+    pub unchanged: usize,
+    /// What a person should know of the new configuration, one line each.
+    pub warnings: Vec<String>,
+}
+
+impl fmt::Display for ReloadReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for warning in &self.warnings {
+            writeln!(f, "{warning}")?;
+        }
+        for (what, names) in [("added", &self.added), ("removed", &self.removed), ("changed", &self.changed)]
+        {
+            if !names.is_empty() {
+                write!(f, "{what} {}, ", names.join(" "))?;
+            }
+        }
+        write!(f, "{} unchanged", self.unchanged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_on_the_wire() {
+        assert_eq!(serde_json::to_string(&Request::Status {}).expect("JSON"), r#"{"request":"status"}"#);
+        let reload: Request = serde_json::from_str(r#"{"request":"reload"}"#).expect("understood");
+        assert_eq!(reload, Request::Reload {});
+        for bad in ["", "{}", "[]", "\"status\"", r#"{"request":"halt"}"#, r#"{"request":"status","x":1}"#] {
+            assert!(serde_json::from_str::<Request>(bad).is_err(), "{bad}");
+        }
+        let error = serde_json::to_string(&Response::Error("why".into())).expect("JSON");
+        assert_eq!(error, r#"{"error":"why"}"#);
+        let report: Response = serde_json::from_str(r#"{"reloaded":{"added":["a"]}}"#).expect("understood");
+        let expected = ReloadReport { added: vec!["a".into()], ..ReloadReport::default() };
+        assert_eq!(report, Response::Reloaded(expected), "fields that an older agent lacks");
+    }
+}

@@ -1,0 +1,217 @@
+//! A status snapshot as a person would like to read it: one aligned table, and below it what needs attention.
+
+use std::fmt::Write;
+
+use super::status::{Datapath, Family, InstanceStatus, ScriptStatus, State, StatusSnapshot};
+
+/// VIPs that are named in a row before the rest is counted.
+const MAX_VIPS: usize = 2;
+
+/// Whether escape sequences for colours are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// A terminal.
+    Yes,
+    /// A pipe or a file, or `NO_COLOR` is set.
+    No,
+}
+
+/// Renders `snapshot`; the text ends with a newline.
+pub fn render(snapshot: &StatusSnapshot, colour: Colour) -> String {
+    if snapshot.instances.is_empty() && snapshot.resources.is_empty() {
+        return "The agent runs, and has nothing to do: no instance is configured.\n".to_owned();
+    }
+    let mut text = String::new();
+    if !snapshot.instances.is_empty() {
+        let header = [
+            "INSTANCE",
+            "STATE",
+            "PRIORITY",
+            "INTERFACE",
+            "VRID",
+            "MASTER",
+            "DATAPATH",
+            "SINCE (UTC)",
+            "VIPS",
+        ];
+        let mut rows = vec![Row { cells: header.map(str::to_owned), paint: "1" }];
+        rows.extend(snapshot.instances.iter().map(instance_row));
+        table(&mut text, &rows, colour);
+    }
+    let notes: Vec<String> = snapshot
+        .instances
+        .iter()
+        .flat_map(instance_notes)
+        .chain(snapshot.scripts.iter().filter_map(script_note))
+        .collect();
+    if !notes.is_empty() {
+        text.push('\n');
+    }
+    for note in notes {
+        text.push_str(&note);
+        text.push('\n');
+    }
+    if !snapshot.resources.is_empty() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "\n{} rendered resources (see --json)", snapshot.resources.len());
+    }
+    text
+}
+
+struct Row {
+    cells: [String; 9],
+    /// SGR parameters of the column in which colour says something: all of the header, the state elsewhere.
+    paint: &'static str,
+}
+
+/// The column of the state.
+const STATE: usize = 1;
+
+fn table(text: &mut String, rows: &[Row], colour: Colour) {
+    let mut widths = [0; 9];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(&row.cells) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    for (number, row) in rows.iter().enumerate() {
+        let mut line = String::new();
+        for (column, (cell, width)) in row.cells.iter().zip(widths).enumerate() {
+            let padded = format!("{cell:width$}");
+            if colour == Colour::Yes && !row.paint.is_empty() && (number == 0 || column == STATE) {
+                let _ = write!(line, "\x1b[{}m{padded}\x1b[0m", row.paint);
+            } else {
+                line.push_str(&padded);
+            }
+            line.push_str("  ");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+}
+
+fn instance_row(instance: &InstanceStatus) -> Row {
+    let (state, paint) = match instance.state {
+        State::Master => ("MASTER", "1;32"),
+        State::Backup => ("BACKUP", "36"),
+        State::Fault => ("FAULT", "1;31"),
+        State::Init => ("INIT", "33"),
+    };
+    let priority = if instance.priority == instance.effective_priority {
+        instance.priority.to_string()
+    } else {
+        format!("{} of {}", instance.effective_priority, instance.priority)
+    };
+    let master = match &instance.master {
+        None => "-".to_owned(),
+        Some(master) if master.own => "this node".to_owned(),
+        Some(master) => format!("{} ({})", master.address, master.priority),
+    };
+    let interface = match instance.family {
+        Family::Ipv4 => instance.interface.clone(),
+        Family::Ipv6 => format!("{} (IPv6)", instance.interface),
+    };
+    let datapath = match instance.datapath {
+        None => "-",
+        Some(Datapath::Xdp) => "xdp",
+        Some(Datapath::XdpGeneric) => "xdp-generic",
+        Some(Datapath::Socket) => "socket",
+    };
+    let cells = [
+        printable(&instance.name),
+        state.to_owned(),
+        priority,
+        printable(&interface),
+        instance.vrid.to_string(),
+        printable(&master),
+        datapath.to_owned(),
+        instance.last_transition.as_deref().map_or_else(|| "-".to_owned(), to_the_second),
+        vips(&instance.vips),
+    ];
+    Row { cells, paint }
+}
+
+fn vips(vips: &[String]) -> String {
+    let named: Vec<String> = vips.iter().take(MAX_VIPS).map(|vip| printable(vip)).collect();
+    match vips.len().saturating_sub(MAX_VIPS) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+/// `2023-11-14T22:13:20.123Z` as `2023-11-14 22:13:20`; the header names the zone.
+fn to_the_second(time: &str) -> String {
+    let whole = time.split_once('.').map_or_else(|| time.trim_end_matches('Z'), |(whole, _)| whole);
+    printable(whole).replace('T', " ")
+}
+
+fn instance_notes(instance: &InstanceStatus) -> Vec<String> {
+    let name = printable(&instance.name);
+    let note = |what: &Option<String>, label: &str| {
+        what.as_ref().map(|what| format!("{name}: {label}{}", printable(what)))
+    };
+    let fault = note(&instance.fault, "");
+    let cause = note(&instance.last_cause, "last transition: ");
+    let datapath = note(&instance.datapath_reason, "not on native XDP: ");
+    let rejected = (instance.adverts_rejected > 0)
+        .then(|| format!("{name}: {} adverts were rejected", instance.adverts_rejected));
+    [fault, cause, datapath, rejected].into_iter().flatten().collect()
+}
+
+fn script_note(script: &ScriptStatus) -> Option<String> {
+    let state = match script.up {
+        Some(true) => return None,
+        Some(false) => "down",
+        None => "no result yet",
+    };
+    let detail = script.detail.as_ref().map(|detail| format!(": {}", printable(detail))).unwrap_or_default();
+    Some(format!("script {}: {state}{detail}", printable(&script.name)))
+}
+
+/// Names and details come from files and scripts: no escape sequence of theirs reaches the terminal.
+fn printable(text: &str) -> String {
+    text.replace(|c: char| c.is_control(), "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::status::tests::sample;
+    use super::*;
+
+    #[test]
+    fn a_table_and_what_needs_attention() {
+        insta::assert_snapshot!(render(&sample(), Colour::No), @r"
+        INSTANCE  STATE   PRIORITY   INTERFACE         VRID  MASTER         DATAPATH     SINCE (UTC)          VIPS
+        VI_1      MASTER  150        eth0              51    this node      xdp          2023-11-14 22:13:20  192.0.2.10/24
+        database  FAULT   80 of 100  bond0.100 (IPv6)  7     fe80::2 (120)  xdp-generic  -                    2001:db8::10/64, 2001:db8::11/64 and 1 more
+
+        VI_1: last transition: the master fell silent
+        database: script chk_db is down
+        database: not on native XDP: the driver of bond0.100 has no XDP
+        script chk_db: down: exit status 1: connection refused
+        ");
+    }
+
+    #[test]
+    fn colour_changes_no_width_and_names_cannot_paint() {
+        let mut snapshot = sample();
+        if let Some(first) = snapshot.instances.first_mut() {
+            first.name = "\x1b[2Jx".into();
+        }
+        let plain = render(&snapshot, Colour::No);
+        assert!(!plain.contains('\x1b'), "{plain}");
+        let mut painted = render(&snapshot, Colour::Yes);
+        for code in ["1", "0", "1;32", "1;31"] {
+            let escape = format!("\x1b[{code}m");
+            assert!(painted.contains(&escape), "{code} in {painted}");
+            painted = painted.replace(&escape, "");
+        }
+        let trimmed: Vec<&str> = painted.lines().map(str::trim_end).collect();
+        assert_eq!(trimmed, plain.lines().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_agent_without_instances_says_so() {
+        assert!(render(&StatusSnapshot::default(), Colour::Yes).contains("nothing to do"));
+    }
+}

@@ -1,0 +1,229 @@
+//! What `status` answers: one snapshot of everything, the same for JSON, for the terminal and for whoever reads
+//! the socket. Field names are an interface: add, never rename.
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that the agent knows of itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StatusSnapshot {
+    /// Version of the agent.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// When it started, RFC 3339.
+    pub started: String,
+    /// VRRP instances, in the order of the configuration.
+    pub instances: Vec<InstanceStatus>,
+    /// Health scripts that run.
+    pub scripts: Vec<ScriptStatus>,
+    /// Rendered files.
+    pub resources: Vec<serde_json::Value>,
+}
+
+/// One VRRP instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InstanceStatus {
+    /// Name in the configuration.
+    pub name: String,
+    /// Virtual router identifier.
+    pub vrid: u8,
+    /// Interface of its adverts.
+    pub interface: String,
+    /// Address family of its adverts.
+    pub family: Family,
+    /// State of the protocol.
+    pub state: State,
+    /// Priority in the configuration.
+    pub priority: u8,
+    /// Priority that it advertises: with the weights of scripts and interfaces.
+    pub effective_priority: u8,
+    /// Who is master as far as this node knows: the sender of the last advert, or this node.
+    pub master: Option<Master>,
+    /// Virtual addresses, `ADDRESS/LENGTH`.
+    pub vips: Vec<String>,
+    /// How adverts are received; `null` while the interface does not exist.
+    pub datapath: Option<Datapath>,
+    /// Why it is not the best data path, if it is not.
+    #[serde(default)]
+    pub datapath_reason: Option<String>,
+    /// State changes since the agent started.
+    pub transitions: u64,
+    /// When the last one was, RFC 3339.
+    pub last_transition: Option<String>,
+    /// Why it was.
+    #[serde(default)]
+    pub last_cause: Option<String>,
+    /// Why it is in FAULT or INIT.
+    #[serde(default)]
+    pub fault: Option<String>,
+    /// Adverts accepted.
+    #[serde(default)]
+    pub adverts_received: u64,
+    /// Adverts sent.
+    #[serde(default)]
+    pub adverts_sent: u64,
+    /// Adverts rejected by a receive check.
+    #[serde(default)]
+    pub adverts_rejected: u64,
+}
+
+/// The master that an instance knows of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Master {
+    /// Source address of its adverts.
+    pub address: String,
+    /// Priority in them.
+    pub priority: u8,
+    /// It is this node.
+    #[serde(default)]
+    pub own: bool,
+}
+
+/// Address family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+/// State of an instance, in keepalived's words (RFC 9568 says Active and Backup).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum State {
+    /// Not started yet: waits for its interface or the first result of a script.
+    Init,
+    /// Listens.
+    Backup,
+    /// Serves the VIPs.
+    Master,
+    /// May not serve.
+    Fault,
+}
+
+/// How adverts are received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Datapath {
+    /// By the XDP program, in the driver.
+    Xdp,
+    /// By the XDP program, behind the driver.
+    XdpGeneric,
+    /// By a raw socket.
+    Socket,
+}
+
+/// One health script.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScriptStatus {
+    /// Name in the configuration.
+    pub name: String,
+    /// Whether it counts as up; `null` until its first result.
+    pub up: Option<bool>,
+    /// How the run that decided ended, with its output.
+    pub detail: Option<String>,
+    /// When that was, RFC 3339.
+    pub since: Option<String>,
+}
+
+/// `time` as RFC 3339 with milliseconds, in UTC.
+pub fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    /// Two instances, one of them ill.
+    pub(crate) fn sample() -> StatusSnapshot {
+        let web = InstanceStatus {
+            name: "VI_1".into(),
+            vrid: 51,
+            interface: "eth0".into(),
+            family: Family::Ipv4,
+            state: State::Master,
+            priority: 150,
+            effective_priority: 150,
+            master: Some(Master { address: "192.0.2.1".into(), priority: 150, own: true }),
+            vips: vec!["192.0.2.10/24".into()],
+            datapath: Some(Datapath::Xdp),
+            datapath_reason: None,
+            transitions: 2,
+            last_transition: Some(rfc3339(UNIX_EPOCH + Duration::from_millis(1_700_000_000_123))),
+            last_cause: Some("the master fell silent".into()),
+            fault: None,
+            adverts_received: 7,
+            adverts_sent: 99,
+            adverts_rejected: 0,
+        };
+        let database = InstanceStatus {
+            name: "database".into(),
+            vrid: 7,
+            interface: "bond0.100".into(),
+            family: Family::Ipv6,
+            state: State::Fault,
+            priority: 100,
+            effective_priority: 80,
+            master: Some(Master { address: "fe80::2".into(), priority: 120, own: false }),
+            vips: vec!["2001:db8::10/64".into(), "2001:db8::11/64".into(), "fe80::10/64".into()],
+            datapath: Some(Datapath::XdpGeneric),
+            datapath_reason: Some("the driver of bond0.100 has no XDP".into()),
+            last_transition: None,
+            last_cause: None,
+            fault: Some("script chk_db is down".into()),
+            ..web.clone()
+        };
+        let script = ScriptStatus {
+            name: "chk_db".into(),
+            up: Some(false),
+            detail: Some("exit status 1: connection refused".into()),
+            since: Some("2023-11-14T22:13:20.123Z".into()),
+        };
+        StatusSnapshot {
+            version: "0.1.0".into(),
+            pid: 42,
+            started: "2023-11-14T22:00:00.000Z".into(),
+            instances: vec![web, database],
+            scripts: vec![script],
+            resources: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_json_has_the_promised_shape() {
+        let json = serde_json::to_value(sample()).expect("JSON");
+        let promised = serde_json::json!({
+            "name": "VI_1", "vrid": 51, "interface": "eth0", "family": "ipv4", "state": "MASTER",
+            "priority": 150, "effective_priority": 150,
+            "master": {"address": "192.0.2.1", "priority": 150, "own": true},
+            "vips": ["192.0.2.10/24"], "datapath": "xdp", "transitions": 2,
+            "last_transition": "2023-11-14T22:13:20.123Z",
+        });
+        for (field, value) in promised.as_object().expect("object") {
+            assert_eq!(json.pointer(&format!("/instances/0/{field}")), Some(value), "{field}");
+        }
+        assert_eq!(json.pointer("/instances/1/datapath"), Some(&"xdp-generic".into()));
+        assert_eq!(json.pointer("/instances/1/last_transition"), Some(&serde_json::Value::Null));
+        assert_eq!(json.pointer("/resources"), Some(&serde_json::json!([])));
+        let back: StatusSnapshot = serde_json::from_value(json).expect("reads itself");
+        assert_eq!(back, sample());
+    }
+
+    #[test]
+    fn a_snapshot_of_another_version_is_read() {
+        let text = r#"{"instances":[{"name":"a","vrid":1,"interface":"e","family":"ipv6","state":"INIT","priority":1,
+            "effective_priority":1,"master":null,"vips":[],"datapath":"socket","transitions":0,
+            "last_transition":null,"news":true}],"resources":[{"x":1}]}"#;
+        let snapshot: StatusSnapshot =
+            serde_json::from_str(text).expect("unknown and missing fields are fine");
+        assert_eq!(snapshot.instances.first().map(|instance| instance.state), Some(State::Init));
+    }
+}

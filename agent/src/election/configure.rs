@@ -1,0 +1,261 @@
+//! Taking a configuration: the first one, or a reload that touches only what differs.
+
+use std::collections::HashMap;
+
+use vipward_common::abi::RouterKey;
+use vipward_common::reason::Reason;
+use vipward_vrrp::router::Event;
+use vipward_vrrp::types::{Mono, State};
+
+use super::driver::Driver;
+use super::instance::Instance;
+use super::message::{Changes, Command, Level, Snapshot, Update};
+use super::plan;
+use super::registry::Id;
+use crate::config::model::{self, Config};
+use crate::kernel::{Attachment, Datapath, Kind};
+use crate::net::announce::ipv6_router;
+use crate::net::{Owner, Vip};
+
+/// What makes an instance the same across a reload: its name may change.
+type Identity = (String, model::Family, model::Version, u8);
+
+fn identity(instance: &model::Instance) -> Identity {
+    (instance.interface.clone(), instance.family, instance.version, instance.vrid)
+}
+
+impl Driver {
+    /// Carries out a command. An answer that nobody waits for any more is dropped.
+    pub(super) fn command(&mut self, now: Mono, command: Command) {
+        match command {
+            Command::Configure(config, reply) => {
+                let _ = reply.send(self.configure(now, &config));
+            }
+            Command::Script { name, ok } => {
+                self.scripts.report(name.clone(), ok);
+                self.reconsider_tracking(now, &name);
+            }
+            Command::Snapshot(reply) => {
+                let _ = reply.send(self.snapshots());
+            }
+            Command::Shutdown => self.shut_down(now),
+        }
+    }
+
+    fn reconsider_tracking(&mut self, now: Mono, script: &str) {
+        let concerned: Vec<Id> = self
+            .registry
+            .iter()
+            .filter(|(_, instance)| instance.model.track_scripts.iter().any(|track| track.name == script))
+            .map(|(id, _)| id)
+            .collect();
+        for id in concerned {
+            self.reconsider(now, id);
+        }
+    }
+
+    fn configure(&mut self, now: Mono, config: &Config) -> Changes {
+        self.scripts.configure(&config.scripts);
+        let mut present: HashMap<Identity, Id> =
+            self.registry.iter().map(|(id, instance)| (identity(&instance.model), id)).collect();
+        let mut changes = Changes::default();
+        let mut placed = Vec::new();
+        for model in &config.instances {
+            match present.remove(&identity(model)) {
+                Some(id) => placed.push((id, model.clone())),
+                None => {
+                    if let Some(instance) = Instance::new(model.clone()) {
+                        changes.added.push(model.name.clone());
+                        self.registry.insert(instance);
+                    }
+                }
+            }
+        }
+        // Removed before the others learn of their changes: a VIP may move from one instance to another.
+        let removed: Vec<Id> = present.into_values().collect();
+        let name = |id: &Id| self.registry.get(*id).map(|instance| instance.model.name.clone());
+        changes.removed.extend(removed.iter().filter_map(name));
+        self.resign(now, &removed);
+        self.forget(&removed);
+        self.vips = self.all_vips(&placed);
+        for (id, model) in placed {
+            if self.registry.get(id).is_some_and(|instance| instance.model != model) {
+                changes.changed.push(model.name.clone());
+                self.change(now, id, model);
+            } else {
+                changes.unchanged += 1;
+            }
+        }
+        self.reconsider_all(now);
+        changes
+    }
+
+    /// Which instance each VIP of the coming configuration belongs to.
+    fn all_vips(&self, changed: &[(Id, model::Instance)]) -> HashMap<std::net::IpAddr, Id> {
+        let changed_models = changed.iter().map(|(id, model)| (*id, model));
+        let others = self.registry.iter().filter(|(id, _)| !changed.iter().any(|(other, _)| other == id));
+        changed_models
+            .chain(others.map(|(id, instance)| (id, &instance.model)))
+            .flat_map(|(id, model)| model.vips.iter().map(move |vip| (vip.address, id)))
+            .collect()
+    }
+
+    fn change(&mut self, now: Mono, id: Id, model: model::Instance) {
+        let Some(instance) = self.registry.get_mut(id) else { return };
+        let source = instance.source.unwrap_or_else(|| plan::unspecified(&model));
+        let Some(params) = plan::params(&model, source) else { return };
+        let peers = plan::peers(&model);
+        instance.model = model;
+        instance.forget_adverts();
+        let key = instance.key;
+        self.feed(now, id, Event::Reconfigured(params));
+        self.renew_rules(now, id);
+        if let Some(key) = key
+            && let Err(error) = self.paths.set_peers(&key, &peers)
+        {
+            self.datapath_failed(now, id, error.to_string());
+        }
+        self.refresh_held(id);
+    }
+
+    /// Ties the instance to its interface when that appeared, and unties it when it went.
+    pub(super) fn place(&mut self, now: Mono, id: Id) {
+        let Some(instance) = self.registry.get(id) else { return };
+        let ifindex = self.links.by_name(&instance.model.interface).map(|link| link.ifindex);
+        if instance.key.map(|key| key.ifindex) == ifindex {
+            return;
+        }
+        if let Some(key) = instance.key {
+            self.displace(id, key);
+        }
+        let Some(ifindex) = ifindex else { return };
+        self.seat(now, id, ifindex);
+    }
+
+    /// Unties the instance from its interface, which may be gone.
+    pub(super) fn displace(&mut self, id: Id, key: RouterKey) {
+        self.leave(id, key);
+        if self.links.by_index(key.ifindex).is_none() {
+            self.sender.forget(key.ifindex);
+            self.announcer.forget(key.ifindex);
+        }
+        if let Some(instance) = self.registry.get_mut(id) {
+            instance.attachment = None;
+            instance.source = None;
+        }
+    }
+
+    fn leave(&mut self, id: Id, key: RouterKey) {
+        // A router that was never added, or went with its interface, leaves nothing behind.
+        let _ = self.paths.remove(&key);
+        self.registry.bind(id, None);
+        self.fds_change();
+    }
+
+    fn seat(&mut self, now: Mono, id: Id, ifindex: u32) {
+        let Some(instance) = self.registry.get(id) else { return };
+        let key = plan::key(&instance.model, ifindex);
+        let stale = self.left_behind(&instance.model, ifindex);
+        if !stale.is_empty() {
+            self.note(
+                id,
+                Level::Info,
+                format!("removing {} VIPs that an earlier run left behind", stale.len()),
+            );
+            self.addresses.expel(Owner(id.0), &stale);
+        }
+        let Some(instance) = self.registry.get(id) else { return };
+        let (rules, peers) = (instance.rules(), plan::peers(&instance.model));
+        let first =
+            !self.registry.iter().any(|(_, other)| other.key.is_some_and(|key| key.ifindex == ifindex));
+        let interface = instance.model.interface.clone();
+        let seated = self.paths.seat(&interface, key, &rules, &peers);
+        self.registry.bind(id, Some(key));
+        match seated {
+            Ok(attachment) => {
+                if first {
+                    let Attachment { kind, reason } = &attachment;
+                    let text = format!("adverts on {interface} are received by {kind}: {reason}");
+                    self.send(Update::Note { level: Level::Info, instance: None, text });
+                }
+                if let Some(instance) = self.registry.get_mut(id) {
+                    instance.forwards =
+                        instance.model.family == model::Family::V6 && ipv6_router(&instance.model.interface);
+                    instance.attachment = Some(attachment);
+                }
+            }
+            Err(error) => self.datapath_failed(now, id, error.to_string()),
+        }
+        self.fds_change();
+    }
+
+    /// VIPs of this instance that are on the interface already.
+    fn left_behind(&self, model: &model::Instance, ifindex: u32) -> Vec<Vip> {
+        let here = |vip: &&model::Vip| self.links.holders(vip.address).any(|held| held.ifindex == ifindex);
+        model.vips.iter().filter(here).map(|vip| plan::address(vip, ifindex)).collect()
+    }
+
+    /// Resigns at once: letting go of the data path afterwards can cost the kernel half a second, and a master that
+    /// is silent for so long is dead to its backups.
+    fn resign(&mut self, now: Mono, retired: &[Id]) {
+        for id in retired {
+            self.feed(now, *id, Event::Shutdown);
+        }
+        self.flush_adverts();
+    }
+
+    fn forget(&mut self, retired: &[Id]) {
+        self.publish_all();
+        for id in retired {
+            self.deadlines.set(*id, None);
+            if let Some(key) = self.registry.get(*id).and_then(|instance| instance.key) {
+                self.leave(*id, key);
+            }
+            self.registry.remove(*id);
+        }
+    }
+
+    fn shut_down(&mut self, now: Mono) {
+        self.stopping = true;
+        let all = self.registry.ids();
+        self.resign(now, &all);
+        self.work_through();
+        self.forget(&all);
+    }
+
+    fn snapshots(&self) -> Vec<Snapshot> {
+        self.registry.iter().map(|(_, instance)| self.snapshot(instance)).collect()
+    }
+
+    fn snapshot(&self, instance: &Instance) -> Snapshot {
+        let (model, attachment) = (&instance.model, instance.attachment.as_ref());
+        let counters = instance.key.and_then(|key| self.paths.counters(&key).ok()).unwrap_or_default();
+        let state = instance.machine.state();
+        let master = instance.machine.master().filter(|_| state == State::Backup);
+        Snapshot {
+            name: model.name.clone(),
+            vrid: model.vrid,
+            interface: model.interface.clone(),
+            ipv6: model.family == model::Family::V6,
+            state,
+            priority: model.priority,
+            effective_priority: instance.machine.priority().0,
+            master: master.map(|master| (master.source, master.priority.0)),
+            vips: model.vips.iter().map(|vip| format!("{}/{}", vip.address, vip.prefix_len)).collect(),
+            datapath: attachment.map(|a| a.kind),
+            datapath_reason: attachment.filter(|a| a.kind != Kind::Xdp).map(|a| a.reason.clone()),
+            source: instance.source,
+            transitions: instance.stats.transitions,
+            adverts_sent: instance.stats.adverts_sent,
+            adverts_received: counters.accepted,
+            rejected: Reason::ALL
+                .iter()
+                .zip(counters.rejected)
+                .filter(|(_, count)| *count > 0)
+                .map(|(reason, count)| (reason.label(), count))
+                .collect(),
+            repairs: instance.stats.repairs,
+            faults: instance.faults.clone(),
+        }
+    }
+}

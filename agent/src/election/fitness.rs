@@ -1,0 +1,151 @@
+//! Whether an instance may take part: its interface, its source address, what it tracks. Always computed anew
+//! from the present state, so that the order in which changes came cannot matter.
+
+use std::net::IpAddr;
+
+use vipward_vrrp::router::Event;
+use vipward_vrrp::types::{Family, Mono, Priority, State};
+
+use super::driver::Driver;
+use super::instance::Instance;
+use super::message::Level;
+use super::plan;
+use super::registry::Id;
+use crate::check::plan::tracked;
+use crate::check::tracking::{Cause, Effective, effective};
+use crate::net::{Interface, LinkEvent, Links};
+
+impl Driver {
+    /// Takes a change of interfaces or addresses.
+    pub(super) fn link_event(&mut self, now: Mono, event: &LinkEvent) {
+        if let LinkEvent::Link(link) = event
+            && self.links.by_index(link.ifindex) == Some(link)
+        {
+            return;
+        }
+        self.links.apply(event);
+        self.addresses.observe(event);
+        match event {
+            LinkEvent::Link(_) | LinkEvent::Gone { .. } => {
+                self.addresses.retry();
+                self.reconsider_all(now);
+                for id in self.registry.ids() {
+                    self.refresh_held(id);
+                }
+            }
+            LinkEvent::AddressAdded(changed) | LinkEvent::AddressRemoved(changed) => {
+                if !self.is_vip(changed.address) {
+                    self.reconsider_on(now, changed.ifindex);
+                }
+            }
+            LinkEvent::Overrun => self.read_links_again(now),
+        }
+    }
+
+    fn read_links_again(&mut self, now: Mono) {
+        match Links::dump(&mut self.netlink) {
+            Ok(links) => self.links = links,
+            Err(error) => self.warn(error.to_string()),
+        }
+        if let Err(error) = self.addresses.resync() {
+            self.warn(error.to_string());
+        }
+        self.reconsider_all(now);
+    }
+
+    /// Looks at every instance again.
+    pub(super) fn reconsider_all(&mut self, now: Mono) {
+        for id in self.registry.ids() {
+            self.reconsider(now, id);
+        }
+    }
+
+    fn reconsider_on(&mut self, now: Mono, ifindex: u32) {
+        let concerned: Vec<Id> = self
+            .registry
+            .iter()
+            .filter(|(_, instance)| instance.key.is_some_and(|key| key.ifindex == ifindex))
+            .map(|(id, _)| id)
+            .collect();
+        for id in concerned {
+            self.reconsider(now, id);
+        }
+    }
+
+    /// Looks at one instance again and tells its machine what changed.
+    pub(super) fn reconsider(&mut self, now: Mono, id: Id) {
+        self.place(now, id);
+        let Some(instance) = self.registry.get(id) else { return };
+        let source = self.source(instance);
+        let (fit, faults) = self.fitness(instance, source);
+        if source != instance.source
+            && let Some(address) = source
+        {
+            if let Some(instance) = self.registry.get_mut(id) {
+                instance.source = source;
+                instance.forget_adverts();
+            }
+            self.feed(now, id, Event::Source(address));
+            self.renew_rules(now, id);
+        }
+        let Some(instance) = self.registry.get_mut(id) else { return };
+        let news = instance.faults != faults;
+        instance.faults.clone_from(&faults);
+        self.feed(now, id, Event::Priority(Priority(fit.priority)));
+        let Some(instance) = self.registry.get_mut(id) else { return };
+        if !instance.started {
+            if faults.is_empty() && matches!(fit.fault, Some(Cause::FirstRun { .. })) {
+                return;
+            }
+            instance.started = true;
+            return self.feed(now, id, if faults.is_empty() { Event::Startup } else { Event::Fault });
+        }
+        match (instance.machine.state() == State::Fault, faults.is_empty()) {
+            (false, false) => self.feed(now, id, Event::Fault),
+            (true, true) => self.feed(now, id, Event::Recovered),
+            // The transition told of the first reason; what comes on top would stay unseen.
+            (true, false) if news => self.note(id, Level::Warn, faults.join("; ")),
+            (true, false) | (false, true) => {}
+        }
+    }
+
+    /// The priority that tracking leaves, and everything that rules the instance out.
+    fn fitness(&self, instance: &Instance, source: Option<IpAddr>) -> (Effective, Vec<String>) {
+        let model = &instance.model;
+        let is_up = |name: &str| self.links.by_name(name).is_some_and(Interface::usable);
+        let health = |name: &str| self.scripts.health(name, instance.started);
+        let fit = effective(model.priority, tracked(model, &self.scripts.configured, health, is_up));
+        let mut faults = Vec::new();
+        match self.links.by_name(&model.interface) {
+            None => faults.push(format!("waiting for interface {}, which does not exist", model.interface)),
+            Some(link) if !link.usable() => faults.push(format!("interface {} is down", model.interface)),
+            Some(_) if source.is_none() => {
+                let wanted = match plan::family(model) {
+                    Family::V4 => "an IPv4 address",
+                    Family::V6 => "an IPv6 link-local address",
+                };
+                faults.push(format!("waiting for {wanted} on interface {}", model.interface));
+            }
+            Some(_) => {}
+        }
+        faults.extend(instance.datapath_fault.clone());
+        if let Some(cause @ Cause::Failed { .. }) = &fit.fault {
+            faults.push(cause.to_string());
+        }
+        (fit, faults)
+    }
+
+    /// Where the instance's adverts come from.
+    fn source(&self, instance: &Instance) -> Option<IpAddr> {
+        let link = self.links.by_name(&instance.model.interface)?;
+        if let Some(configured) = instance.model.source {
+            let present = self.links.addresses(link.ifindex).iter().any(|held| held.address == configured);
+            return (present || self.links.holders(configured).next().is_some()).then_some(configured);
+        }
+        let is_vip = |address| self.is_vip(address);
+        match plan::family(&instance.model) {
+            Family::V4 => self.links.source_v4(link.ifindex, is_vip).map(IpAddr::from),
+            Family::V6 => self.links.source_v6(link.ifindex, is_vip).map(IpAddr::from),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What the data path says. The kernel suspects, this side decides: an expiry counts only if it can still be
+//! claimed, for an advert may have come since.
+
+use std::net::IpAddr;
+
+use vipward_common::abi::RouterKey;
+use vipward_vrrp::router::{Event, Heard};
+use vipward_vrrp::types::{Mono, State};
+
+use super::driver::Driver;
+use super::registry::Id;
+use crate::kernel::{Claim, Datapath, Report, ReportKind};
+
+impl Driver {
+    /// Takes one report.
+    pub(super) fn hear(&mut self, now: Mono, report: &Report) {
+        let Some(id) = self.registry.find(&report.key) else { return };
+        match report.kind {
+            ReportKind::Expired => self.expired(now, id, &report.key, report.generation),
+            ReportKind::Changed | ReportKind::Resigned | ReportKind::Outranked | ReportKind::Rival => {
+                let heard =
+                    Heard { source: report.source, priority: report.priority, interval: report.interval };
+                self.feed(now, id, Event::Heard(heard));
+            }
+        }
+    }
+
+    fn expired(&mut self, now: Mono, id: Id, key: &RouterKey, generation: u64) {
+        match self.paths.claim(key, generation) {
+            Ok(Claim::Won) => {
+                self.claimed = Some(id);
+                self.feed(now, id, Event::Expired);
+                self.claimed = None;
+            }
+            Ok(Claim::Stale) => {}
+            Err(error) => self.datapath_failed(now, id, error.to_string()),
+        }
+    }
+
+    /// After lost events: what matters is in the data path's state. A rival's adverts repeat themselves, an
+    /// expiry does not.
+    pub(super) fn resynchronise(&mut self, now: Mono) {
+        let backups: Vec<(Id, RouterKey)> = self
+            .registry
+            .iter()
+            .filter(|(_, instance)| instance.machine.state() == State::Backup)
+            .filter_map(|(id, instance)| Some((id, instance.key?)))
+            .collect();
+        for (id, key) in backups {
+            match self.paths.heard(&key) {
+                Ok(heard) if heard.armed == 0 && heard.deadline <= now.0 => {
+                    self.expired(now, id, &key, heard.generation);
+                }
+                Ok(_) => {}
+                Err(error) => self.datapath_failed(now, id, error.to_string()),
+            }
+        }
+    }
+
+    /// How long ago the last advert of this router was accepted.
+    pub(super) fn silence(&self, now: Mono, id: Id) -> Option<std::time::Duration> {
+        let key = self.registry.get(id)?.key?;
+        let heard = self.paths.heard(&key).ok()?;
+        (heard.last_advert > 0).then(|| now.saturating_since(Mono(heard.last_advert)))
+    }
+
+    /// Whether `address` is a VIP of any instance, and so never the source of adverts.
+    pub(super) fn is_vip(&self, address: IpAddr) -> bool {
+        self.vips.contains_key(&address)
+    }
+}

@@ -1,0 +1,122 @@
+//! One virtual router of this node, with everything the election thread knows about it.
+
+use std::net::IpAddr;
+
+use vipward_common::abi::{RouterKey, Rules};
+use vipward_common::watch::Own;
+use vipward_common::wire;
+use vipward_vrrp::router::Router;
+use vipward_vrrp::types::{Mono, Priority};
+
+use super::plan;
+use crate::config::model;
+use crate::kernel::Attachment;
+use crate::net::{Frame, NetError, Vip};
+
+/// An instance. The machine decides, everything else is what its decisions act upon.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    /// As configured.
+    pub(crate) model: model::Instance,
+    /// The state machine.
+    pub(crate) machine: Router,
+    /// Key in the data path, while the interface is there.
+    pub(crate) key: Option<RouterKey>,
+    /// How adverts are received, while the interface is there.
+    pub(crate) attachment: Option<Attachment>,
+    /// Address that our adverts come from, once the interface has one.
+    pub(crate) source: Option<IpAddr>,
+    /// This host forwards IPv6 on the interface, which neighbour advertisements must say.
+    pub(crate) forwards: bool,
+    /// Why the data path does not serve it.
+    pub(crate) datapath_fault: Option<String>,
+    /// When to try the data path again.
+    pub(crate) retry: Option<Mono>,
+    /// What keeps it in FAULT; empty when fit.
+    pub(crate) faults: Vec<String>,
+    /// The machine was started: every check that may keep it in INIT has reported.
+    pub(crate) started: bool,
+    /// VIPs that are to be present now; empty unless MASTER.
+    pub(crate) held: Vec<Vip>,
+    /// Announcements due to each VIP once it is there.
+    pub(crate) announce_when_added: u8,
+    /// What the data path was last told to judge adverts by.
+    pub(crate) own: Option<Own>,
+    /// Encoded adverts of one priority.
+    adverts: Adverts,
+    /// What the kernel last said against an address, so that a retry says it once.
+    pub(crate) address_error: Option<NetError>,
+    /// Until then another advert that could not be sent is counted and not told.
+    pub(crate) quiet_until: Mono,
+    /// Figures for `status` and metrics.
+    pub(crate) stats: Stats,
+}
+
+/// What happened so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stats {
+    pub(crate) transitions: u64,
+    pub(crate) adverts_sent: u64,
+    pub(crate) adverts_failed: u64,
+    pub(crate) repairs: u64,
+}
+
+/// Adverts as bytes, one per destination, for as long as source and priority stay.
+#[derive(Debug, Default)]
+struct Adverts {
+    made_for: Option<(u32, IpAddr, Priority)>,
+    frames: Vec<Frame>,
+}
+
+impl Instance {
+    /// An instance that has not seen its interface yet. `None` for a VRID that the checks refuse.
+    pub(crate) fn new(model: model::Instance) -> Option<Instance> {
+        let machine = Router::new(plan::params(&model, plan::unspecified(&model))?);
+        Some(Instance {
+            model,
+            machine,
+            key: None,
+            attachment: None,
+            source: None,
+            forwards: false,
+            datapath_fault: None,
+            retry: None,
+            faults: Vec::new(),
+            started: false,
+            held: Vec::new(),
+            announce_when_added: 0,
+            own: None,
+            adverts: Adverts::default(),
+            address_error: None,
+            quiet_until: Mono(0),
+            stats: Stats::default(),
+        })
+    }
+
+    /// What the data path must know of it now; the mode is chosen by the call that takes it.
+    pub(crate) fn rules(&self) -> Rules {
+        let source = self.source.unwrap_or_else(|| plan::unspecified(&self.model));
+        plan::rules(&self.model, source, self.machine.priority())
+    }
+
+    /// The advert of `priority` for every destination, made at most once per change. Empty without an interface
+    /// or a source address. An advert that cannot be encoded is a configuration that the checks refuse.
+    pub(crate) fn adverts(&mut self, priority: Priority) -> &[Frame] {
+        let (Some(key), Some(source)) = (self.key, self.source) else { return &[] };
+        let made_for = Some((key.ifindex, source, priority));
+        if self.adverts.made_for != made_for {
+            let frame = |destination| {
+                let message = plan::message(&self.model, source, destination, priority).ok()?;
+                Frame::new(key.ifindex, source, destination, wire::TTL, &message).ok()
+            };
+            self.adverts.frames = plan::destinations(&self.model).into_iter().filter_map(frame).collect();
+            self.adverts.made_for = made_for;
+        }
+        &self.adverts.frames
+    }
+
+    /// Forgets the encoded adverts: the configuration changed.
+    pub(crate) fn forget_adverts(&mut self) {
+        self.adverts.made_for = None;
+    }
+}

@@ -1,0 +1,147 @@
+//! What crosses between the election thread and the rest of the agent. Both directions are bounded.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use vipward_vrrp::types::State;
+
+use crate::config::model::Config;
+use crate::kernel::Kind;
+
+/// Commands that wait for the election thread before the sender is refused.
+pub(crate) const COMMANDS: usize = 1024;
+/// Updates that wait for the agent before they are dropped and counted.
+pub(crate) const UPDATES: usize = 4096;
+
+/// An order to the election thread.
+#[derive(Debug)]
+pub enum Command {
+    /// Take this configuration: the first one, or a reload. Answers with what changed.
+    Configure(Arc<Config>, oneshot::Sender<Changes>),
+    /// A tracked script's state changed.
+    Script {
+        /// The script's name.
+        name: String,
+        /// Whether it counts as succeeding.
+        ok: bool,
+    },
+    /// Report every instance.
+    Snapshot(oneshot::Sender<Vec<Snapshot>>),
+    /// Resign everywhere, remove the addresses, end.
+    Shutdown,
+}
+
+/// What a configuration changed, by the names of instances.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// New ones.
+    pub added: Vec<String>,
+    /// Those that are gone.
+    pub removed: Vec<String>,
+    /// Those that run on with other settings.
+    pub changed: Vec<String>,
+    /// How many are as before.
+    pub unchanged: usize,
+}
+
+impl fmt::Display for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (what, names) in [("added", &self.added), ("removed", &self.removed), ("changed", &self.changed)]
+        {
+            if !names.is_empty() {
+                write!(f, "{what} {}, ", names.join(" "))?;
+            }
+        }
+        write!(f, "{} unchanged", self.unchanged)
+    }
+}
+
+/// How much a note matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Good to know.
+    Info,
+    /// A person must look at it.
+    Warn,
+}
+
+/// News from the election thread, which itself never logs: a stalled log must not stall an election.
+#[derive(Debug)]
+pub enum Update {
+    /// An instance changed its state.
+    Transition(Transition),
+    /// Something worth a line in the log.
+    Note {
+        /// How much it matters.
+        level: Level,
+        /// The instance that it is about, if it is about one.
+        instance: Option<String>,
+        /// The line.
+        text: String,
+    },
+}
+
+/// One change of state, with all that an operator asks about it.
+#[derive(Clone, Debug)]
+pub struct Transition {
+    /// Instance name.
+    pub instance: String,
+    /// State before.
+    pub from: State,
+    /// State now.
+    pub to: State,
+    /// Why, as a sentence.
+    pub why: String,
+    /// Effective priority.
+    pub priority: u8,
+    /// Who is master now, if another router is.
+    pub master: Option<(IpAddr, u8)>,
+    /// How long nothing was heard from any master.
+    pub silent_for: Option<Duration>,
+    /// True when the agent is stopping.
+    pub stopping: bool,
+}
+
+/// One instance as it stands.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Instance name.
+    pub name: String,
+    /// Virtual router identifier.
+    pub vrid: u8,
+    /// Interface name.
+    pub interface: String,
+    /// Whether it is IPv6.
+    pub ipv6: bool,
+    /// State.
+    pub state: State,
+    /// Configured priority.
+    pub priority: u8,
+    /// Priority after tracking.
+    pub effective_priority: u8,
+    /// The master, if another router is.
+    pub master: Option<(IpAddr, u8)>,
+    /// `ADDR/LEN` of every VIP.
+    pub vips: Vec<String>,
+    /// Address that its adverts come from.
+    pub source: Option<IpAddr>,
+    /// How adverts are received, once the interface is there.
+    pub datapath: Option<Kind>,
+    /// Why it is that one.
+    pub datapath_reason: Option<String>,
+    /// Changes of state since the start.
+    pub transitions: u64,
+    /// Adverts sent.
+    pub adverts_sent: u64,
+    /// Adverts accepted.
+    pub adverts_received: u64,
+    /// Adverts rejected, by reason; only reasons that occurred.
+    pub rejected: Vec<(&'static str, u64)>,
+    /// VIPs put back after somebody else removed them.
+    pub repairs: u64,
+    /// What keeps the instance in FAULT.
+    pub faults: Vec<String>,
+}

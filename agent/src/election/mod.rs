@@ -1,0 +1,61 @@
+//! Elections: one thread that decides who is master and acts upon it.
+//!
+//! * [`thread`]: waits for inputs and deadlines; the agent's handle. Owns the [`driver`] and nothing is shared.
+//! * `driver`: one turn of the thread: inputs in, state machines, work out in slices.
+//! * `hear`, `fitness` with `scripts`, `configure`: the kinds of input (data path; links and scripts; configuration).
+//! * `act`: what a state machine asked for; `work`: doing it, adverts first, then addresses, then announcements.
+//! * `registry`, `instance`, `plan`: the routers, and what their configuration means to machine, kernel and wire.
+//! * [`message`]: what crosses to and from the rest of the agent.
+//!
+//! The thread never blocks, never logs, and reads no clock but CLOCK_MONOTONIC.
+
+mod act;
+mod clock;
+mod configure;
+mod deadlines;
+mod driver;
+mod fitness;
+mod hear;
+mod instance;
+pub mod message;
+mod plan;
+mod realtime;
+mod registry;
+mod scripts;
+pub mod thread;
+mod work;
+
+use nix::errno::Errno;
+
+use crate::kernel::{Choice, KernelError};
+use crate::net::NetError;
+
+/// What the election thread must know before it has a configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How adverts are received.
+    pub datapath: Choice,
+}
+
+/// Why the election thread did not start, or does not listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ElectionError {
+    /// The operating system refused a thread.
+    #[error("cannot start the election thread: {0}")]
+    Thread(#[from] std::io::Error),
+    /// It refused a descriptor to wait on.
+    #[error("cannot make a descriptor to wait on: {0}")]
+    Wait(#[from] Errno),
+    /// It refused a socket.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// No data path can be used.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// Too many commands are waiting.
+    #[error("the election thread has too many commands waiting; try again")]
+    Busy,
+    /// The thread has ended.
+    #[error("the election thread has ended")]
+    Gone,
+}

@@ -1,0 +1,32 @@
+//! What the election thread asks of the kernel for itself: a real-time priority and memory that stays.
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::mman::{MlockAllFlags, mlockall};
+
+/// Above ordinary work and below the kernel's own threads (50 is where interrupt threads sit).
+const PRIORITY: libc::c_int = 40;
+
+/// Gives the calling thread SCHED_FIFO and locks the process's memory. Returns one line per wish that was
+/// refused: the agent works without, but a busy machine can then delay it.
+pub(crate) fn acquire() -> Vec<String> {
+    let mut refused = Vec::new();
+    // SAFETY: sched_param is plain data, and a zeroed one is valid.
+    let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    parameters.sched_priority = PRIORITY;
+    // Children, such as scripts, start without it.
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: pid 0 is the calling thread, and the parameter block outlives the call.
+    if unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) } != 0 {
+        refused.push(format!(
+            "no real-time priority for the election thread ({}): a busy CPU can delay adverts; grant CAP_SYS_NICE or LimitRTPRIO={PRIORITY}",
+            Errno::last()
+        ));
+    }
+    if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE) {
+        refused.push(format!(
+            "memory is not locked ({error}): swapping can delay adverts; grant CAP_IPC_LOCK or LimitMEMLOCK=infinity"
+        ));
+    }
+    refused
+}

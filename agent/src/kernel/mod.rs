@@ -1,0 +1,148 @@
+//! The data paths: the XDP program, or a raw socket where there is none.
+//!
+//! A [`Datapath`] hears the adverts of the routers it was given, watches their masters and reports what an
+//! election must know. It suspects; the election decides, and only then claims the router. [`Paths`] picks the
+//! path of each interface and hides which one it is.
+//!
+//! * [`object`]: the embedded program, and what it takes to load it;
+//! * [`xdp`]: the path through the program, native or generic;
+//! * [`socket`] and [`raw`]: the path without it, for containers and old kernels;
+//! * [`group`]: membership of the multicast group for adverts that no socket reads;
+//! * [`paths`]: the choice between them.
+
+mod attach;
+mod error;
+mod group;
+mod object;
+mod paths;
+mod raw;
+
+mod report;
+mod slab;
+
+mod socket;
+mod xdp;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
+
+use nix::sys::time::TimeValLike as _;
+use nix::time::{ClockId, clock_gettime};
+use vipward_common::abi::{Counters, Heard, Peer, RouterKey, Rules};
+
+pub use error::KernelError;
+pub use paths::{Attachment, Paths};
+
+pub use report::Report;
+pub use socket::SocketPath;
+pub use vipward_vrrp::router::WatchTimer as Timer;
+use vipward_vrrp::types::Mono;
+pub use vipward_vrrp::watch::WatchEventKind as ReportKind;
+pub use xdp::XdpPath;
+
+/// How adverts reach us on an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// The program runs in the driver.
+    Xdp,
+    /// The program runs in the network stack, for drivers that cannot.
+    XdpGeneric,
+    /// A raw socket and user-space timers.
+    Socket,
+}
+
+impl Kind {
+    /// The name in options, status and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Xdp => "xdp",
+            Kind::XdpGeneric => "xdp-generic",
+            Kind::Socket => "socket",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Which data path the operator wants (`--datapath`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Choice {
+    /// The best that works on the interface.
+    #[default]
+    Auto,
+    /// Native XDP or nothing.
+    Xdp,
+    /// Generic XDP or nothing.
+    XdpGeneric,
+    /// The raw socket.
+    Socket,
+}
+
+/// Answer to [`Datapath::claim`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Claim {
+    /// The expiry stands, and the router is now ours: its adverts are reported as rivals'.
+    Won,
+    /// An advert, or a command of ours, came after the expiry. Nothing changed.
+    Stale,
+}
+
+/// A way of hearing adverts and watching masters. Times are CLOCK_MONOTONIC nanoseconds.
+pub trait Datapath {
+    /// Adds a router that is neither watched nor reported yet.
+    ///
+    /// Fails if the key is there already, the maps are full, or the kernel does not allocate a timer in two seconds.
+    fn add(&mut self, key: RouterKey, rules: &Rules, peers: &[(IpAddr, Peer)]) -> Result<(), KernelError>;
+
+    /// Forgets a router: its adverts pass up the stack from now on.
+    fn remove(&mut self, key: &RouterKey) -> Result<(), KernelError>;
+
+    /// BACKUP: adverts move the deadline, changes and the expiry are reported.
+    ///
+    /// Fails with [`KernelError::NotArmed`] if the kernel does not start the timer; then nobody watches.
+    fn watch(&mut self, key: &RouterKey, rules: &Rules, timer: Timer) -> Result<(), KernelError>;
+
+    /// MASTER: every accepted advert is reported, and there is no deadline.
+    fn report(&mut self, key: &RouterKey, rules: &Rules) -> Result<(), KernelError>;
+
+    /// FAULT or INIT: adverts are checked and counted only. What was heard is forgotten.
+    fn off(&mut self, key: &RouterKey) -> Result<(), KernelError>;
+
+    /// Turns an expiry of this generation into mastership, unless something came after it.
+    fn claim(&mut self, key: &RouterKey, generation: u64) -> Result<Claim, KernelError>;
+
+    /// What is known of the master: one consistent snapshot.
+    fn heard(&self, key: &RouterKey) -> Result<Heard, KernelError>;
+
+    /// The router's counters, summed over all CPUs.
+    fn counters(&self, key: &RouterKey) -> Result<Counters, KernelError>;
+
+    /// Replaces the router's peers. Peers in both lists are accepted throughout.
+    fn set_peers(&mut self, key: &RouterKey, peers: &[(IpAddr, Peer)]) -> Result<(), KernelError>;
+
+    /// What to poll for readability before [`Datapath::drain`]. May change with `add`, `remove` and attaching.
+    fn fds(&self) -> Vec<BorrowedFd<'_>>;
+
+    /// When `drain` is due although nothing is readable; only a path with timers in user space has such.
+    fn next_deadline(&self) -> Option<u64>;
+
+    /// Appends what happened since the last call. Does not block; bounded, and what is left stays readable.
+    fn drain(&mut self, now: u64, out: &mut Vec<Report>);
+
+    /// Reports that were lost because nobody drained in time: when it grows, compare with [`Datapath::heard`].
+    fn lost(&self) -> u64;
+}
+
+/// CLOCK_MONOTONIC, the clock of everything here. It cannot fail on Linux; if it did, every deadline has passed.
+fn now() -> Mono {
+    let nanos = clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .ok()
+        .and_then(|now| u64::try_from(now.num_nanoseconds()).ok());
+    Mono(nanos.unwrap_or(u64::MAX))
+}

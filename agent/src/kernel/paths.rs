@@ -1,0 +1,224 @@
+//! Which interface uses which data path.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
+
+use aya::programs::xdp::XdpMode;
+use vipward_common::abi::{Counters, FLAG_UNICAST, Heard, Peer, RouterKey, Rules};
+
+use super::group::Groups;
+use super::socket::SocketPath;
+use super::{Choice, Claim, Datapath, KernelError, Kind, Report, Timer, XdpPath};
+
+/// The data path of an interface, and why it is that one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// The path.
+    pub kind: Kind,
+    /// For the log and for `status`: what was better and why it is not used.
+    pub reason: String,
+}
+
+/// All data paths of the agent, as one: a router is served by the path of its interface.
+pub struct Paths {
+    choice: Choice,
+    /// Or why there is none.
+    xdp: Result<XdpPath, String>,
+    socket: SocketPath,
+    groups: Groups,
+    attached: HashMap<u32, Attachment>,
+    /// Routers, and whether each counts in [`Groups`].
+    routers: HashMap<RouterKey, bool>,
+}
+
+impl Paths {
+    /// Loads the program unless the choice is the socket. Fails only if the choice leaves nothing else.
+    pub fn new(choice: Choice) -> Result<Paths, KernelError> {
+        let xdp = match choice {
+            Choice::Socket => Err(String::new()),
+            Choice::Auto => XdpPath::load().map_err(|error| error.to_string()),
+            Choice::Xdp | Choice::XdpGeneric => Ok(XdpPath::load()?),
+        };
+        Ok(Paths {
+            choice,
+            xdp,
+            socket: SocketPath::new(),
+            groups: Groups::default(),
+            attached: HashMap::new(),
+            routers: HashMap::new(),
+        })
+    }
+
+    /// Adds a router, and first gives its interface a data path if it has none yet. Returns that path.
+    ///
+    /// The path goes with the last router on the interface, so an interface that disappeared and came back with a
+    /// new index needs no more than removing the old keys and seating the new ones.
+    pub fn seat(
+        &mut self,
+        interface: &str,
+        key: RouterKey,
+        rules: &Rules,
+        peers: &[(IpAddr, Peer)],
+    ) -> Result<Attachment, KernelError> {
+        let attachment = match self.attached.get(&key.ifindex) {
+            Some(attachment) => attachment.clone(),
+            None => self.attach(key.ifindex, interface)?,
+        };
+        let added = self.add(key, rules, peers);
+        if added.is_err() {
+            self.detach_if_unused(key.ifindex);
+        }
+        added.map(|()| attachment)
+    }
+
+    /// Gives an interface the best path that the choice allows.
+    fn attach(&mut self, ifindex: u32, name: &str) -> Result<Attachment, KernelError> {
+        let attachment = match self.choice {
+            Choice::Auto => self.attach_best(ifindex, name),
+            Choice::Xdp => self.attach_xdp(ifindex, name, Kind::Xdp).map(|()| asked(Kind::Xdp))?,
+            Choice::XdpGeneric => {
+                self.attach_xdp(ifindex, name, Kind::XdpGeneric).map(|()| asked(Kind::XdpGeneric))?
+            }
+            Choice::Socket => asked(Kind::Socket),
+        };
+        self.attached.insert(ifindex, attachment.clone());
+        Ok(attachment)
+    }
+
+    fn attach_best(&mut self, ifindex: u32, name: &str) -> Attachment {
+        let mut refusals: Vec<String> = Vec::new();
+        for kind in [Kind::Xdp, Kind::XdpGeneric] {
+            match self.attach_xdp(ifindex, name, kind) {
+                Ok(()) => return Attachment { kind, reason: reason(&refusals) },
+                Err(error) => refusals.push(error.to_string()),
+            }
+        }
+        // If the program is not even loaded, both say the same.
+        refusals.dedup();
+        Attachment { kind: Kind::Socket, reason: reason(&refusals) }
+    }
+
+    fn attach_xdp(&mut self, ifindex: u32, name: &str, kind: Kind) -> Result<(), KernelError> {
+        let mode = if kind == Kind::Xdp { XdpMode::Driver } else { XdpMode::Skb };
+        match &mut self.xdp {
+            Ok(xdp) => xdp.attach(ifindex, name, mode),
+            Err(why) => Err(KernelError::Unavailable(why.clone())),
+        }
+    }
+
+    fn detach_if_unused(&mut self, ifindex: u32) {
+        if self.routers.keys().any(|key| key.ifindex == ifindex) {
+            return;
+        }
+        self.attached.remove(&ifindex);
+        if let Ok(xdp) = &mut self.xdp {
+            xdp.detach(ifindex);
+        }
+    }
+
+    fn path(&mut self, key: &RouterKey) -> Result<&mut dyn Datapath, KernelError> {
+        match (self.attached.get(&key.ifindex).map(|attachment| attachment.kind), &mut self.xdp) {
+            (Some(Kind::Socket), _) => Ok(&mut self.socket),
+            (Some(Kind::Xdp | Kind::XdpGeneric), Ok(xdp)) => Ok(xdp),
+            _ => Err(KernelError::NotAttached(key.ifindex)),
+        }
+    }
+
+    fn shared(&self, key: &RouterKey) -> Result<&dyn Datapath, KernelError> {
+        match (self.attached.get(&key.ifindex).map(|attachment| attachment.kind), &self.xdp) {
+            (Some(Kind::Socket), _) => Ok(&self.socket),
+            (Some(Kind::Xdp | Kind::XdpGeneric), Ok(xdp)) => Ok(xdp),
+            _ => Err(KernelError::NotAttached(key.ifindex)),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &dyn Datapath> {
+        let xdp = self.xdp.as_ref().ok().map(|xdp| xdp as &dyn Datapath);
+        xdp.into_iter().chain([&self.socket as &dyn Datapath])
+    }
+}
+
+impl Datapath for Paths {
+    /// As [`Paths::seat`], on an interface that has a path.
+    fn add(&mut self, key: RouterKey, rules: &Rules, peers: &[(IpAddr, Peer)]) -> Result<(), KernelError> {
+        let on_xdp =
+            self.attached.get(&key.ifindex).is_some_and(|attachment| attachment.kind != Kind::Socket);
+        let joins = on_xdp && rules.flags & FLAG_UNICAST == 0;
+        self.path(&key)?.add(key, rules, peers)?;
+        self.routers.insert(key, false);
+        if joins {
+            if let Err(error) = self.groups.join(key.ifindex, key.family) {
+                // The first error is the one to tell.
+                let _ = self.remove(&key);
+                return Err(error);
+            }
+            self.routers.insert(key, true);
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, key: &RouterKey) -> Result<(), KernelError> {
+        let removed = self.path(key)?.remove(key);
+        if self.routers.remove(key) == Some(true) {
+            self.groups.leave(key.ifindex, key.family);
+        }
+        self.detach_if_unused(key.ifindex);
+        removed
+    }
+
+    fn watch(&mut self, key: &RouterKey, rules: &Rules, timer: Timer) -> Result<(), KernelError> {
+        self.path(key)?.watch(key, rules, timer)
+    }
+
+    fn report(&mut self, key: &RouterKey, rules: &Rules) -> Result<(), KernelError> {
+        self.path(key)?.report(key, rules)
+    }
+
+    fn off(&mut self, key: &RouterKey) -> Result<(), KernelError> {
+        self.path(key)?.off(key)
+    }
+
+    fn claim(&mut self, key: &RouterKey, generation: u64) -> Result<Claim, KernelError> {
+        self.path(key)?.claim(key, generation)
+    }
+
+    fn heard(&self, key: &RouterKey) -> Result<Heard, KernelError> {
+        self.shared(key)?.heard(key)
+    }
+
+    fn counters(&self, key: &RouterKey) -> Result<Counters, KernelError> {
+        self.shared(key)?.counters(key)
+    }
+
+    fn set_peers(&mut self, key: &RouterKey, peers: &[(IpAddr, Peer)]) -> Result<(), KernelError> {
+        self.path(key)?.set_peers(key, peers)
+    }
+
+    fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        self.all().flat_map(Datapath::fds).collect()
+    }
+
+    fn next_deadline(&self) -> Option<u64> {
+        self.all().filter_map(Datapath::next_deadline).min()
+    }
+
+    fn drain(&mut self, now: u64, out: &mut Vec<Report>) {
+        if let Ok(xdp) = &mut self.xdp {
+            xdp.drain(now, out);
+        }
+        self.socket.drain(now, out);
+    }
+
+    fn lost(&self) -> u64 {
+        self.all().map(Datapath::lost).sum()
+    }
+}
+
+fn asked(kind: Kind) -> Attachment {
+    Attachment { kind, reason: "asked for by --datapath".to_owned() }
+}
+
+fn reason(refusals: &[String]) -> String {
+    if refusals.is_empty() { "the best there is".to_owned() } else { refusals.join("; ") }
+}

@@ -1,0 +1,305 @@
+//! The path through the XDP program: maps, commands, events.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use aya::Ebpf;
+use aya::maps::{HashMap as BpfHashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf};
+use aya::programs::xdp::{XdpLink, XdpMode};
+use aya::programs::{TestRun as _, TestRunOptions, Xdp};
+use aya::util::nr_cpus;
+use aya_log::EbpfLogger;
+use nix::errno::Errno;
+use tracing::warn;
+use vipward_common::abi::{
+    self, Command, Counters, Event, Heard, MAX_ROUTERS, OP_CLAIM, OP_OFF, OP_PREPARE, OP_REPORT, OP_WATCH,
+    Peer, PeerKey, Router, RouterKey, Rules, TIMER_KEEP, names,
+};
+use vipward_vrrp::address::to_abi;
+
+use super::error::KernelError;
+use super::report::Report;
+use super::{Claim, Datapath, Timer, attach, object, slab};
+
+/// Lookups take the value's spin lock, so that they are consistent.
+const BPF_F_LOCK: u64 = 4;
+/// Updates must not find the key.
+const BPF_NOEXIST: u64 = 1;
+/// How long one timer may hold up the others: see [`slab`]. Its instance is in FAULT then, and tries again later.
+const ARM_PATIENCE: Duration = Duration::from_millis(50);
+/// Pause before the first repetition; it doubles from one to the next.
+const ARM_PAUSE: Duration = Duration::from_micros(100);
+/// Longest pause.
+const ARM_PAUSE_MAX: Duration = Duration::from_millis(5);
+/// Reports taken from the ring in one call, so that a flood of rivals cannot hold the election up.
+const MAX_DRAIN: usize = 4096;
+
+/// The loaded program with its maps. Dropping it detaches it everywhere.
+pub struct XdpPath {
+    bpf: Ebpf,
+    links: HashMap<u32, XdpLink>,
+    routers: BpfHashMap<MapData, RouterKey, Router>,
+    peers: BpfHashMap<MapData, PeerKey, Peer>,
+    counters: PerCpuArray<MapData, Counters>,
+    lost: PerCpuArray<MapData, u64>,
+    events: RingBuf<MapData>,
+    logger: Option<EbpfLogger<&'static dyn log::Log>>,
+    known: HashMap<RouterKey, Known>,
+    free_slots: Vec<u32>,
+    /// Routers added so far: generations of a key that is added again go on where no old event can be.
+    added: u64,
+}
+
+/// What must be remembered to take a router out again.
+struct Known {
+    slot: u32,
+    peers: Vec<IpAddr>,
+}
+
+impl XdpPath {
+    /// Loads the program; it hears nothing until it is attached.
+    pub fn load() -> Result<XdpPath, KernelError> {
+        let mut bpf = object::load()?;
+        let logger = if object::logs_enabled() { logger(&mut bpf) } else { None };
+        Ok(XdpPath {
+            links: HashMap::new(),
+            routers: typed(&mut bpf, names::ROUTERS)?,
+            peers: typed(&mut bpf, names::PEERS)?,
+            counters: typed(&mut bpf, names::COUNTERS)?,
+            lost: typed(&mut bpf, names::LOST)?,
+            events: typed(&mut bpf, names::EVENTS)?,
+            logger,
+            known: HashMap::new(),
+            free_slots: (0..MAX_ROUTERS).rev().collect(),
+            added: 0,
+            bpf,
+        })
+    }
+
+    /// Attaches the program to an interface; again, if the interface was made anew with the same index.
+    pub fn attach(&mut self, ifindex: u32, name: &str, mode: XdpMode) -> Result<(), KernelError> {
+        self.detach(ifindex);
+        let link = attach::attach(&mut self.bpf, ifindex, name, mode)?;
+        self.links.insert(ifindex, link);
+        Ok(())
+    }
+
+    /// Detaches the program from an interface, which may be gone already.
+    pub fn detach(&mut self, ifindex: u32) {
+        self.links.remove(&ifindex);
+    }
+
+    /// Runs the program on a frame as if it had arrived on the loopback interface (index 1) of the current network
+    /// namespace; returns its verdict (`XDP_DROP` 1, `XDP_PASS` 2) and the mean time of one of `repeat` runs.
+    pub fn run(&mut self, frame: &[u8], repeat: u32) -> Result<(u32, Duration), KernelError> {
+        test_run(object::program(&mut self.bpf, names::PROGRAM)?, frame, repeat)
+    }
+
+    /// The control program's answer, and the errno that came with it.
+    fn command(&mut self, command: &Command) -> Result<(u32, Errno), KernelError> {
+        // SAFETY: Command is plain old data without padding (asserted in the ABI), so all its bytes are initialised.
+        let bytes = unsafe {
+            std::slice::from_raw_parts(std::ptr::from_ref(command).cast::<u8>(), size_of::<Command>())
+        };
+        let (result, _) = test_run(object::program(&mut self.bpf, names::CONTROL)?, bytes, 1)?;
+        let errno = Errno::from_raw(i32::try_from(result >> abi::ERRNO_SHIFT).unwrap_or(0));
+        match result & ((1 << abi::ERRNO_SHIFT) - 1) {
+            abi::UNKNOWN_ROUTER => Err(KernelError::UnknownRouter(command.key)),
+            abi::MALFORMED => Err(KernelError::Control(format!("it does not know command {}", command.op))),
+            answer @ (abi::DONE | abi::STALE | abi::NOT_ARMED) => Ok((answer, errno)),
+            other => Err(KernelError::Control(format!("it answered {other}"))),
+        }
+    }
+
+    /// Allocates a router's timer, as often as it takes within [`ARM_PATIENCE`].
+    fn prepare(&mut self, key: RouterKey) -> Result<(), KernelError> {
+        let start = Instant::now();
+        let mut pause = ARM_PAUSE;
+        loop {
+            let (answer, errno) = self.command(&Command { key, op: OP_PREPARE, ..Command::default() })?;
+            if answer == abi::DONE {
+                return Ok(());
+            }
+            if errno != Errno::ENOMEM || start.elapsed() > ARM_PATIENCE {
+                return Err(KernelError::NotArmed { key, errno });
+            }
+            slab::refill();
+            thread::sleep(pause);
+            pause = (pause * 2).min(ARM_PAUSE_MAX);
+        }
+    }
+
+    fn insert(&mut self, key: RouterKey, rules: &Rules, slot: u32) -> Result<(), KernelError> {
+        let per_cpu = nr_cpus().map_err(|(what, error)| KernelError::Control(format!("{what}: {error}")))?;
+        let zero = PerCpuValues::try_from(vec![Counters::default(); per_cpu])
+            .map_err(|error| KernelError::Control(error.to_string()))?;
+        self.counters.set(slot, zero, 0).map_err(failed("reset counters", names::COUNTERS))?;
+        self.added += 1;
+        let router = Router {
+            slot,
+            rules: Rules { mode: abi::MODE_OFF, ..*rules },
+            heard: Heard { generation: self.added << 32, interval_ns: rules.interval_ns, ..Heard::default() },
+            ..Router::default()
+        };
+        self.routers.insert(key, router, BPF_NOEXIST).map_err(failed("add a router", names::ROUTERS))
+    }
+
+    fn known(&self, key: &RouterKey) -> Result<&Known, KernelError> {
+        self.known.get(key).ok_or(KernelError::UnknownRouter(*key))
+    }
+}
+
+impl Datapath for XdpPath {
+    fn add(&mut self, key: RouterKey, rules: &Rules, peers: &[(IpAddr, Peer)]) -> Result<(), KernelError> {
+        if self.known.contains_key(&key) {
+            return Err(KernelError::Exists(key));
+        }
+        let slot = self.free_slots.pop().ok_or(KernelError::Full(self.known.len()))?;
+        if let Err(error) = self.insert(key, rules, slot) {
+            self.free_slots.push(slot);
+            return Err(error);
+        }
+        self.known.insert(key, Known { slot, peers: Vec::new() });
+        let ready = self.set_peers(&key, peers).and_then(|()| self.prepare(key));
+        if ready.is_err() {
+            // The first error is the one to tell.
+            let _ = self.remove(&key);
+        }
+        ready
+    }
+
+    fn remove(&mut self, key: &RouterKey) -> Result<(), KernelError> {
+        self.set_peers(key, &[])?;
+        self.routers.remove(key).map_err(failed("remove a router", names::ROUTERS))?;
+        if let Some(known) = self.known.remove(key) {
+            self.free_slots.push(known.slot);
+        }
+        Ok(())
+    }
+
+    fn watch(&mut self, key: &RouterKey, rules: &Rules, timer: Timer) -> Result<(), KernelError> {
+        let timer_ns = match timer {
+            Timer::Keep => TIMER_KEEP,
+            Timer::Set(after) => u64::try_from(after.as_nanos()).unwrap_or(u64::MAX >> 1).max(1),
+        };
+        let command = Command { key: *key, op: OP_WATCH, timer_ns, rules: *rules, ..Command::default() };
+        match self.command(&command)? {
+            (abi::DONE, _) => Ok(()),
+            (_, errno) => Err(KernelError::NotArmed { key: *key, errno }),
+        }
+    }
+
+    fn report(&mut self, key: &RouterKey, rules: &Rules) -> Result<(), KernelError> {
+        self.command(&Command { key: *key, op: OP_REPORT, rules: *rules, ..Command::default() })?;
+        Ok(())
+    }
+
+    fn off(&mut self, key: &RouterKey) -> Result<(), KernelError> {
+        self.command(&Command { key: *key, op: OP_OFF, ..Command::default() })?;
+        Ok(())
+    }
+
+    fn claim(&mut self, key: &RouterKey, generation: u64) -> Result<Claim, KernelError> {
+        let (answer, _) =
+            self.command(&Command { key: *key, op: OP_CLAIM, generation, ..Command::default() })?;
+        Ok(if answer == abi::DONE { Claim::Won } else { Claim::Stale })
+    }
+
+    fn heard(&self, key: &RouterKey) -> Result<Heard, KernelError> {
+        match self.routers.get(key, BPF_F_LOCK) {
+            Ok(router) => Ok(router.heard),
+            Err(MapError::KeyNotFound) => Err(KernelError::UnknownRouter(*key)),
+            Err(error) => Err(failed("read a router", names::ROUTERS)(error)),
+        }
+    }
+
+    fn counters(&self, key: &RouterKey) -> Result<Counters, KernelError> {
+        let slot = self.known(key)?.slot;
+        let per_cpu = self.counters.get(&slot, 0).map_err(failed("read counters", names::COUNTERS))?;
+        Ok(per_cpu.iter().fold(Counters::default(), Counters::plus))
+    }
+
+    fn set_peers(&mut self, key: &RouterKey, peers: &[(IpAddr, Peer)]) -> Result<(), KernelError> {
+        let known = self.known.get_mut(key).ok_or(KernelError::UnknownRouter(*key))?;
+        let peer_key = |ip: IpAddr| PeerKey { router: *key, address: to_abi(ip) };
+        for (ip, peer) in peers {
+            self.peers.insert(peer_key(*ip), peer, 0).map_err(failed("add a peer", names::PEERS))?;
+            if !known.peers.contains(ip) {
+                known.peers.push(*ip);
+            }
+        }
+        while let Some(gone) = known.peers.iter().position(|old| peers.iter().all(|(ip, _)| ip != old)) {
+            let ip = known.peers.swap_remove(gone);
+            self.peers.remove(&peer_key(ip)).map_err(failed("remove a peer", names::PEERS))?;
+        }
+        Ok(())
+    }
+
+    fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        let mut fds = vec![self.events.as_fd()];
+        fds.extend(self.logger.as_ref().map(AsFd::as_fd));
+        fds
+    }
+
+    fn next_deadline(&self) -> Option<u64> {
+        None
+    }
+
+    fn drain(&mut self, _now: u64, out: &mut Vec<Report>) {
+        for _ in 0..MAX_DRAIN {
+            let Some(record) = self.events.next() else { break };
+            if let Some(report) = event(&record).as_ref().and_then(Report::from_ring) {
+                out.push(report);
+            }
+        }
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+    }
+
+    fn lost(&self) -> u64 {
+        self.lost.get(&0, 0).map_or(0, |per_cpu| per_cpu.iter().sum())
+    }
+}
+
+fn test_run(program: &Xdp, packet: &[u8], repeat: u32) -> Result<(u32, Duration), KernelError> {
+    let options = TestRunOptions { data_in: Some(packet), repeat, ..TestRunOptions::default() };
+    let result =
+        program.test_run(options).map_err(|error| KernelError::Control(super::error::chain(&error)))?;
+    Ok((result.return_value, result.duration))
+}
+
+/// The record's bytes as the event that they are; `None` if the program wrote something else.
+fn event(record: &[u8]) -> Option<Event> {
+    if record.len() != size_of::<Event>() {
+        return None;
+    }
+    // SAFETY: as many bytes as an Event has, and any bytes are one; the read is unaligned.
+    Some(unsafe { record.as_ptr().cast::<Event>().read_unaligned() })
+}
+
+fn typed<T>(bpf: &mut Ebpf, name: &'static str) -> Result<T, KernelError>
+where
+    T: TryFrom<Map, Error = MapError>,
+{
+    let map = bpf.take_map(name).ok_or(KernelError::Missing(name))?;
+    T::try_from(map).map_err(failed("open", name))
+}
+
+fn failed(action: &'static str, map: &'static str) -> impl FnOnce(MapError) -> KernelError {
+    move |source| KernelError::Map { action, map, source }
+}
+
+/// Forwards the program's debug messages to the agent's log.
+fn logger(bpf: &mut Ebpf) -> Option<EbpfLogger<&'static dyn log::Log>> {
+    match EbpfLogger::init(bpf) {
+        Ok(logger) => Some(logger),
+        Err(error) => {
+            warn!(%error, "the XDP program's debug messages cannot be read");
+            None
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The vipward agent. `main.rs` is the binary; this library exists so that tests can reach its rooms.
+
+pub mod check;
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod election;
+pub mod kernel;
+pub mod logging;
+pub mod net;
+pub mod privileges;
+pub mod supervise;

@@ -1,0 +1,29 @@
+//! Addresses, gratuitous ARP and neighbour advertisements, adverts on the wire, links.
+//!
+//! Everything here is called from the election thread: it never waits, does a bounded amount of work per call,
+//! and has a descriptor to poll where there is something to wait for.
+//!
+//! * [`address`]: the desired set of virtual addresses, the only code that adds or removes one;
+//! * [`link`]: which interfaces and addresses exist, as a table and as a stream of changes;
+//! * [`advert`]: adverts through the IP output path, batched;
+//! * [`announce`]: gratuitous ARP ([`garp`]) and unsolicited neighbour advertisements ([`na`]), batched;
+//! * [`netlink`]: the rtnetlink socket below the first two; `socket`: the raw sockets below the others.
+
+pub mod address;
+pub mod advert;
+pub mod announce;
+mod decode;
+pub mod error;
+pub mod garp;
+pub mod link;
+pub mod na;
+pub mod netlink;
+mod socket;
+pub mod vip;
+
+pub use address::{Addresses, Change, Outcome, Owner};
+pub use advert::{AdvertSender, Frame, FrameError};
+pub use announce::{Announcement, Announcer};
+pub use error::NetError;
+pub use link::{Interface, InterfaceAddress, LinkEvent, Links, Monitor};
+pub use vip::Vip;

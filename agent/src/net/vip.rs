@@ -1,0 +1,93 @@
+//! A virtual address, and what rtnetlink is told to add or remove it.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, CacheInfo};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use crate::net::netlink::Request;
+
+/// A virtual address as it is put on an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vip {
+    /// The interface.
+    pub ifindex: u32,
+    /// The address.
+    pub address: IpAddr,
+    /// Length of its prefix in bits.
+    pub prefix_len: u8,
+    /// IPv4: a label other than the interface's name.
+    pub label: Option<String>,
+    /// IPv4: broadcast address; none unless configured.
+    pub broadcast: Option<Ipv4Addr>,
+    /// IPv4: `RT_SCOPE_…`, 0 for global. IPv6 scopes follow from the address.
+    pub scope: u8,
+    /// IPv6: never chosen as a source by the kernel (preferred lifetime 0), though it answers as any other.
+    pub deprecated: bool,
+    /// Do not add a route to the prefix.
+    pub no_prefix_route: bool,
+}
+
+impl Vip {
+    /// A virtual address with keepalived's defaults: global, no broadcast, an IPv6 /128 deprecated so that
+    /// the host's own connections do not leave from an address that moves away.
+    pub fn new(ifindex: u32, address: IpAddr, prefix_len: u8) -> Self {
+        Self {
+            ifindex,
+            address,
+            prefix_len,
+            label: None,
+            broadcast: None,
+            scope: 0,
+            deprecated: address.is_ipv6() && prefix_len == 128,
+            no_prefix_route: false,
+        }
+    }
+
+    /// The request that puts it on its interface.
+    pub(super) fn add(&self) -> Request {
+        let mut message = self.identity();
+        let mut flags = AddressFlags::empty();
+        flags.set(AddressFlags::Noprefixroute, self.no_prefix_route);
+        match self.address {
+            IpAddr::V4(_) => {
+                message.header.scope = self.scope.into();
+                message.attributes.extend(self.broadcast.map(AddressAttribute::Broadcast));
+                message.attributes.extend(self.label.clone().map(AddressAttribute::Label));
+            }
+            IpAddr::V6(_) => {
+                // Duplicate address detection would leave the address unusable for a second or more, and the
+                // election has just settled whose it is.
+                flags |= AddressFlags::Nodad;
+                if self.deprecated {
+                    let mut lifetime = CacheInfo::default();
+                    lifetime.ifa_valid = u32::MAX;
+                    lifetime.ifa_preferred = 0;
+                    message.attributes.push(AddressAttribute::CacheInfo(lifetime));
+                }
+            }
+        }
+        if !flags.is_empty() {
+            message.attributes.push(AddressAttribute::Flags(flags));
+        }
+        Request { message: RouteNetlinkMessage::NewAddress(message), flags: NLM_F_CREATE | NLM_F_EXCL }
+    }
+
+    /// The request that takes it off, without label and scope: an address that was found in place may have
+    /// others.
+    pub(super) fn remove(&self) -> Request {
+        Request { message: RouteNetlinkMessage::DelAddress(self.identity()), flags: 0 }
+    }
+
+    fn identity(&self) -> AddressMessage {
+        let mut message = AddressMessage::default();
+        message.header.family =
+            if self.address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+        message.header.prefix_len = self.prefix_len;
+        message.header.index = self.ifindex;
+        message.attributes =
+            vec![AddressAttribute::Local(self.address), AddressAttribute::Address(self.address)];
+        message
+    }
+}

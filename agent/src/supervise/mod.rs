@@ -1,0 +1,264 @@
+//! The running agent: starts the election thread, the scripts and the control socket, carries news between them,
+//! and obeys signals. This is the ordinary half: it may log, allocate and wait, for no election depends on it.
+
+mod news;
+mod status;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
+
+use crate::check::notify::{self, Notifier, Told};
+use crate::check::plan::Plan;
+use crate::check::runner::{Runner, ScriptResult};
+use crate::cli;
+use crate::config::{self, model::Config};
+use crate::control::protocol::ReloadReport;
+use crate::control::rundir::RunDir;
+use crate::control::server::{Handler, Server};
+use crate::control::status::StatusSnapshot;
+use crate::election::Options;
+use crate::election::message::{Changes, Command, Update};
+use crate::election::thread::Election;
+use crate::privileges;
+use status::History;
+
+/// Exit status for a configuration that cannot be used.
+const EXIT_CONFIG: u8 = 2;
+/// Requests of the control socket that wait for the agent.
+const ORDERS: usize = 64;
+/// Script verdicts that wait for the agent.
+const RESULTS: usize = 1024;
+/// How long notify scripts get to finish when the agent stops.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// What the control socket asks for.
+#[derive(Debug)]
+enum Order {
+    Status(oneshot::Sender<StatusSnapshot>),
+    Reload(oneshot::Sender<Result<ReloadReport, String>>),
+}
+
+/// Runs the agent until SIGTERM or SIGINT; returns the exit status.
+pub fn run(options: &cli::Run) -> Result<u8> {
+    let loaded = match load(options) {
+        Ok(loaded) => loaded,
+        Err(why) => {
+            eprintln!("{why}");
+            return Ok(EXIT_CONFIG);
+        }
+    };
+    let missing = privileges::missing(&[privileges::NET_ADMIN, privileges::NET_RAW]);
+    if !missing.is_empty() {
+        bail!(
+            "this process lacks {}: run it as root, or grant them (AmbientCapabilities=)",
+            missing.join(" and ")
+        );
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut agent = Agent::start(options, loaded)?;
+        agent.serve().await
+    })?;
+    Ok(0)
+}
+
+/// A configuration that can be taken as it is.
+struct Loaded {
+    config: Arc<Config>,
+    plan: Plan,
+    warnings: Vec<String>,
+}
+
+/// Reads and checks the configuration; the error is for a person, and says what to do.
+fn load(options: &cli::Run) -> Result<Loaded, String> {
+    let loaded = config::load_and_look(&options.file, &config::Options { lenient: options.lenient });
+    let findings: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
+    let Some(config) = loaded.config else {
+        let file = options.file.display();
+        return Err(format!(
+            "{}\nvipward: {file} cannot be used; mend it, or name another file with -f",
+            findings.join("\n")
+        ));
+    };
+    let plan = Plan::new(&config).map_err(|error| error.to_string())?;
+    Ok(Loaded { config: Arc::new(config), plan, warnings: findings })
+}
+
+struct Agent {
+    options: cli::Run,
+    election: Election,
+    news: mpsc::Receiver<Update>,
+    runner: Runner,
+    results: mpsc::Receiver<ScriptResult>,
+    notifier: Notifier,
+    history: History,
+    orders: mpsc::Receiver<Order>,
+    control: tokio::task::JoinHandle<()>,
+}
+
+impl Agent {
+    fn start(options: &cli::Run, loaded: Loaded) -> Result<Agent> {
+        let run_dir = Arc::new(RunDir::open(&options.run_dir.run_dir)?);
+        let server = Server::bind(run_dir)?;
+        let (orders, inbox) = mpsc::channel(ORDERS);
+        let control = tokio::spawn(server.serve(Arc::new(Desk { orders })));
+        let (verdicts, results) = mpsc::channel(RESULTS);
+        let (election, news) = Election::start(Options { datapath: options.datapath })?;
+        let mut agent = Agent {
+            options: options.clone(),
+            election,
+            news,
+            runner: Runner::new(verdicts),
+            results,
+            notifier: Notifier::new(notify::TIMEOUT),
+            history: History::new(),
+            orders: inbox,
+            control,
+        };
+        for warning in &loaded.warnings {
+            warn!("{warning}");
+        }
+        let (reply, _) = oneshot::channel();
+        agent.take(loaded, reply).context("the first configuration")?;
+        Ok(agent)
+    }
+
+    /// Hands a configuration to everybody whom it concerns.
+    fn take(&mut self, loaded: Loaded, reply: oneshot::Sender<Changes>) -> Result<()> {
+        self.election.send(Command::Configure(loaded.config, reply))?;
+        // keepalived's word for an instance that is gone.
+        for gone in self.history.list_instances(loaded.plan.hooks.iter().map(|(name, _)| name.clone())) {
+            self.notifier.tell(&gone, Told::Fault, 0);
+        }
+        self.history.list_scripts(loaded.plan.scripts.iter().map(|script| script.name.clone()));
+        self.notifier.apply(loaded.plan.hooks);
+        self.runner.apply(loaded.plan.scripts);
+        Ok(())
+    }
+
+    async fn serve(&mut self) -> Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                Some(update) = self.news.recv() => self.update(update),
+                Some(result) = self.results.recv() => self.verdict(&result),
+                Some(order) = self.orders.recv() => self.order(order),
+                _ = hang_up.recv() => {
+                    let (answer, _) = oneshot::channel();
+                    self.reload(answer);
+                }
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
+        }
+        self.stop().await
+    }
+
+    /// Releases everything: the addresses first, the rest as fast as it goes.
+    async fn stop(&mut self) -> Result<()> {
+        info!("stopping");
+        self.election.send(Command::Shutdown)?;
+        // The thread closes its end of the channel when it has released everything.
+        while let Some(update) = self.news.recv().await {
+            self.update(update);
+        }
+        let (verdicts, _) = mpsc::channel(1);
+        std::mem::replace(&mut self.notifier, Notifier::new(notify::TIMEOUT)).shutdown(STOP_GRACE).await;
+        std::mem::replace(&mut self.runner, Runner::new(verdicts)).shutdown().await;
+        self.control.abort();
+        Ok(())
+    }
+
+    fn update(&mut self, update: Update) {
+        match update {
+            Update::Transition(transition) => {
+                news::transition(&transition);
+                self.history.transition(&transition);
+                if let Some(told) = news::told(&transition) {
+                    self.notifier.tell(&transition.instance, told, transition.priority);
+                }
+            }
+            Update::Note { level, instance, text } => news::note(level, instance.as_deref(), &text),
+        }
+    }
+
+    fn verdict(&mut self, result: &ScriptResult) {
+        news::script(result);
+        self.history.script(result);
+        let command = Command::Script { name: result.name.clone(), ok: result.up };
+        if let Err(error) = self.election.send(command) {
+            error!("the verdict on script {} is lost: {error}", result.name);
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        match order {
+            Order::Status(answer) => {
+                let (reply, snapshots) = oneshot::channel();
+                if self.election.send(Command::Snapshot(reply)).is_err() {
+                    return;
+                }
+                let history = self.history.clone();
+                tokio::spawn(async move {
+                    if let Ok(snapshots) = snapshots.await {
+                        let _ = answer.send(history.status(snapshots));
+                    }
+                });
+            }
+            Order::Reload(answer) => self.reload(answer),
+        }
+    }
+
+    /// Checks first; a configuration with errors changes nothing.
+    fn reload(&mut self, answer: oneshot::Sender<Result<ReloadReport, String>>) {
+        let file: PathBuf = self.options.file.clone();
+        let loaded = match load(&self.options) {
+            Ok(loaded) => loaded,
+            Err(why) => {
+                error!("reload refused, the old configuration stays: {why}");
+                let _ = answer.send(Err(why));
+                return;
+            }
+        };
+        let warnings = loaded.warnings.clone();
+        let (reply, changes) = oneshot::channel();
+        if let Err(error) = self.take(loaded, reply) {
+            let _ = answer.send(Err(error.to_string()));
+            return;
+        }
+        tokio::spawn(async move {
+            let Ok(changes) = changes.await else { return };
+            info!("reloaded {}: {changes}", file.display());
+            let Changes { added, removed, changed, unchanged } = changes;
+            let _ = answer.send(Ok(ReloadReport { added, removed, changed, unchanged, warnings }));
+        });
+    }
+}
+
+/// Passes requests of the control socket to the agent's loop, which owns everything.
+#[derive(Debug)]
+struct Desk {
+    orders: mpsc::Sender<Order>,
+}
+
+impl Handler for Desk {
+    async fn status(&self) -> StatusSnapshot {
+        let (answer, status) = oneshot::channel();
+        let _ = self.orders.send(Order::Status(answer)).await;
+        status.await.unwrap_or_default()
+    }
+
+    async fn reload(&self) -> Result<ReloadReport, String> {
+        let (answer, report) = oneshot::channel();
+        let _ = self.orders.send(Order::Reload(answer)).await;
+        report.await.unwrap_or_else(|_| Err("the agent is stopping".to_owned()))
+    }
+}
