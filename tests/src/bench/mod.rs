@@ -1,0 +1,140 @@
+//! `cargo xtask bench failover`: vipward against keepalived, on the same topology, in the same run, taking turns.
+//!
+//! What happened is read off the wire (adverts and GARPs, stamped by the kernel at the port of the host that sent
+//! them) and off a client's probes; nothing that a contender says of itself counts.
+
+mod arena;
+mod contender;
+mod failover;
+mod observe;
+mod outcome;
+mod plan;
+mod report;
+mod stats;
+mod steady;
+mod table;
+mod usage;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+pub use contender::Contender;
+use failover::{Blow, Failover};
+use plan::Plan;
+use steady::{Role, Steady};
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Fewer failovers and shorter measurements: a look, not a result.
+    pub quick: bool,
+    /// Failovers of each contender where a scenario does not have its own number.
+    pub rounds: Option<u32>,
+    /// Scenarios whose names contain one of these; all when empty.
+    pub only: Vec<String>,
+    /// Who takes part.
+    pub contenders: Vec<Contender>,
+    /// Folder of the raw numbers.
+    pub results: PathBuf,
+}
+
+/// One thing to measure.
+struct Scenario {
+    /// How it is called on the command line and in the results.
+    name: &'static str,
+    work: Work,
+}
+
+enum Work {
+    Failover(Failover),
+    Steady(Steady),
+}
+
+/// Everything that is measured, in the order in which it runs.
+fn scenarios() -> Vec<Scenario> {
+    let ms = Duration::from_millis;
+    let failover = |name, instances, vips, interval, blow, rounds| Scenario {
+        name,
+        work: Work::Failover(Failover { plan: Plan { instances, vips, interval }, blow, rounds }),
+    };
+    let steady = |name, role| Scenario {
+        name,
+        work: Work::Steady(Steady { plan: Plan { instances: 100, vips: 1, interval: ms(10) }, role }),
+    };
+    vec![
+        failover("one-10ms", 1, 1, ms(10), Blow::Cut, 20),
+        failover("one-10ms-killed", 1, 1, ms(10), Blow::Kill, 20),
+        failover("one-100ms", 1, 1, ms(100), Blow::Cut, 20),
+        failover("one-100ms-killed", 1, 1, ms(100), Blow::Kill, 20),
+        // Each takes a dozen seconds.
+        failover("one-1s", 1, 1, ms(1_000), Blow::Cut, 10),
+        failover("hundred-10ms", 100, 1, ms(10), Blow::Cut, 20),
+        failover("all-100ms", 255, 1, ms(100), Blow::Cut, 20),
+        failover("vips-200", 1, 200, ms(100), Blow::Cut, 20),
+        steady("backup-idle", Role::Backup),
+        steady("master-idle", Role::Master),
+    ]
+}
+
+/// Measures, prints a table after each scenario, and writes the raw numbers.
+pub fn run(options: &Options) -> Result<()> {
+    let wanted =
+        |name: &str| options.only.is_empty() || options.only.iter().any(|part| name.contains(part.as_str()));
+    let chosen: Vec<Scenario> = scenarios().into_iter().filter(|scenario| wanted(scenario.name)).collect();
+    if chosen.is_empty() {
+        let names: Vec<&str> = scenarios().iter().map(|scenario| scenario.name).collect();
+        bail!("no scenario is called like that; there are {}", names.join(", "));
+    }
+    let mut report = report::Report::begin(options);
+    for scenario in chosen {
+        progress(format_args!("{}", scenario.name));
+        let load = report::load();
+        let mut outcome = match &scenario.work {
+            Work::Failover(work) => work.run(options)?,
+            Work::Steady(work) => work.run(options),
+        };
+        outcome.name = scenario.name;
+        outcome.load = [load, report::load()];
+        print!("{}", table::show(&outcome));
+        report.add(outcome);
+    }
+    report.finish(options)
+}
+
+/// Says what goes on; a run takes many minutes.
+fn progress(text: fmt::Arguments<'_>) {
+    eprintln!("  {text}");
+}
+
+/// The contenders in the order of turn number `turn`: everybody is first, and last, equally often.
+fn order(contenders: &[Contender], turn: u32) -> Vec<Contender> {
+    let mut order = contenders.to_vec();
+    let places = order.len().max(1);
+    order.rotate_left(usize::try_from(turn).unwrap_or(0) % places);
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_is_first_once() {
+        let all = Contender::ALL;
+        let first: Vec<Contender> = (0..5).filter_map(|turn| order(&all, turn).first().copied()).collect();
+        assert_eq!(first, all);
+        assert_eq!(order(&[], 3), []);
+    }
+
+    #[test]
+    fn names_of_scenarios_are_unique() {
+        let mut names: Vec<&str> = scenarios().iter().map(|scenario| scenario.name).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

@@ -1,0 +1,161 @@
+//! Gratuitous ARP and neighbour advertisements, and what they do to a neighbour.
+
+use std::net::{IpAddr, Ipv6Addr, TcpListener, TcpStream};
+
+use vipward::net::announce::ipv6_router;
+use vipward::net::{Addresses, Announcement, Announcer, Owner, Vip, garp, na};
+
+use crate::fixture::{PATIENCE, Pair, until};
+
+fn is_garp(frame: &[u8]) -> bool {
+    frame[12..14] == [0x08, 0x06] && frame[28..32] == frame[38..42]
+}
+
+fn is_na(frame: &[u8]) -> bool {
+    frame[12..14] == [0x86, 0xdd] && frame[20] == 58 && frame[54] == 136
+}
+
+fn neighbour_learns(vip: &str, lladdr: [u8; 6], pair: &Pair) {
+    let mac = lladdr.map(|byte| format!("{byte:02x}")).join(":");
+    until("the neighbour to learn the new place", || {
+        pair.far.ip(&format!("neigh show {vip} dev far0")).contains(&mac).then_some(())
+    });
+}
+
+#[test]
+fn a_neighbour_learns_the_new_place_of_an_ipv4_address() {
+    let pair = Pair::new();
+    let near = pair.near.interface("near0");
+    let mut capture = pair.capture();
+    pair.far.ip("neigh replace 10.9.0.50 lladdr 02:00:00:00:00:99 dev far0 nud stale");
+    pair.near.inside(|| {
+        let mut announcer = Announcer::new();
+        announcer.queue(Announcement::on(&near, IpAddr::from([10, 9, 0, 50]), false).unwrap(), 5);
+        let mut failures = Vec::new();
+        let sent: Vec<usize> = (0..6).map(|_| announcer.send_slice(10, &mut failures)).collect();
+        assert_eq!(sent, [1, 1, 1, 1, 1, 0], "{failures:?}");
+    });
+    let mut expected = Vec::new();
+    garp::write(&mut expected, near.mac.unwrap(), [10, 9, 0, 50].into());
+    assert_eq!(capture.frames(5, is_garp), vec![expected; 5]);
+    neighbour_learns("10.9.0.50", near.mac.unwrap(), &pair);
+}
+
+#[test]
+fn a_neighbour_learns_the_new_place_of_an_ipv6_address() {
+    let pair = Pair::new();
+    let near = pair.near.interface("near0");
+    let vip: Ipv6Addr = "fd09::50".parse().unwrap();
+    let mut capture = pair.capture();
+    pair.far.ip("neigh replace fd09::50 lladdr 02:00:00:00:00:99 dev far0 nud stale");
+    pair.near.inside(|| {
+        let mut announcer = Announcer::new();
+        announcer.queue(Announcement::on(&near, vip.into(), false).unwrap(), 1);
+        assert_eq!(announcer.send_slice(10, &mut Vec::new()), 1);
+        assert_eq!(announcer.pending(), 0);
+    });
+    let mut expected = Vec::new();
+    na::write(&mut expected, near.mac.unwrap(), vip, false);
+    let is_ours = |frame: &[u8]| is_na(frame) && frame[22..38] == vip.octets();
+    assert_eq!(capture.frames(1, is_ours), [expected]);
+    neighbour_learns("fd09::50", near.mac.unwrap(), &pair);
+}
+
+#[test]
+fn a_client_reaches_a_new_address_at_once() {
+    let pair = Pair::new();
+    let near = pair.near.interface("near0");
+    let vips: Vec<Vip> = ["10.9.0.50", "fd09::50"]
+        .map(|address| address.parse().unwrap())
+        .map(|address: IpAddr| Vip::new(near.ifindex, address, if address.is_ipv4() { 32 } else { 128 }))
+        .to_vec();
+    let servers = pair.near.inside(|| {
+        let mut addresses = Addresses::open().unwrap();
+        let mut announcer = Announcer::new();
+        addresses.hold(Owner(1), &vips);
+        for outcome in addresses.apply_slice(10) {
+            outcome.result.unwrap();
+            announcer.queue(Announcement::on(&near, outcome.vip.address, false).unwrap(), 1);
+        }
+        assert_eq!(announcer.send_slice(10, &mut Vec::new()), 2);
+        // Binding fails while an IPv6 address is being probed for duplicates.
+        vips.iter().map(|vip| TcpListener::bind((vip.address, 0)).unwrap()).collect::<Vec<_>>()
+    });
+    for server in servers {
+        let address = server.local_addr().unwrap();
+        pair.far.inside(|| TcpStream::connect_timeout(&address, PATIENCE)).unwrap();
+    }
+}
+
+#[test]
+fn every_one_of_two_hundred_before_any_repeat() {
+    let pair = Pair::new();
+    let near = pair.near.interface("near0");
+    let mut capture = pair.capture();
+    pair.near.inside(|| {
+        let mut announcer = Announcer::new();
+        for number in 0..200 {
+            announcer.queue(Announcement::on(&near, IpAddr::from([10, 9, 1, number]), false).unwrap(), 2);
+        }
+        let mut failures = Vec::new();
+        while announcer.pending() > 0 {
+            assert!(announcer.send_slice(32, &mut failures) > 0, "{failures:?}");
+        }
+    });
+    let order: Vec<u8> = capture.frames(400, is_garp).iter().map(|frame| frame[31]).collect();
+    assert_eq!(order, [(0..200).collect::<Vec<u8>>(), (0..200).collect()].concat());
+}
+
+#[test]
+fn failures_name_the_interface_and_do_not_repeat_for_ever() {
+    let pair = Pair::new();
+    let near = pair.near.interface("near0");
+    pair.near.ip("link set near0 down");
+    pair.near.inside(|| {
+        let mut announcer = Announcer::new();
+        let vip = IpAddr::from([10, 9, 0, 50]);
+        announcer.queue(Announcement::on(&near, vip, false).unwrap(), 1);
+        announcer.queue(Announcement { ifindex: 4444, ..Announcement::on(&near, vip, false).unwrap() }, 1);
+        let mut failures = Vec::new();
+        assert_eq!(announcer.send_slice(10, &mut failures), 0);
+        let messages: Vec<String> = failures.iter().map(ToString::to_string).collect();
+        assert!(messages[0].contains("gratuitous ARP for 10.9.0.50") && messages[0].contains("is down"));
+        assert!(messages[1].contains("interface 4444") && failures[1].interface_missing(), "{messages:?}");
+        assert_eq!(announcer.pending(), 0);
+    });
+}
+
+#[test]
+fn a_stuck_transmit_queue_is_given_up_on() {
+    let pair = Pair::new();
+    let near = pair.near.interface("near0");
+    pair.near.command("tc qdisc add dev near0 root tbf rate 8kbit burst 1600 latency 1000s");
+    pair.near.inside(|| {
+        let mut announcer = Announcer::new();
+        for number in 0..=255 {
+            announcer.queue(Announcement::on(&near, IpAddr::from([10, 9, 1, number]), false).unwrap(), 20);
+        }
+        let mut failures = Vec::new();
+        let mut sent = 0;
+        for _ in 0..256 * 20 / 64 {
+            assert!(announcer.pending() > 0);
+            sent += announcer.send_slice(64, &mut failures);
+        }
+        assert_eq!(announcer.pending(), 0, "a bounded effort");
+        assert_eq!(sent + failures.len(), 256 * 20);
+        assert!(failures[0].to_string().contains("transmit queue is full"), "{}", failures[0]);
+        assert!(sent >= 1000, "a burst of two hundred addresses, five times each, fits: {sent}");
+    });
+}
+
+#[test]
+fn the_router_flag_follows_forwarding() {
+    let pair = Pair::new();
+    pair.near.inside(|| assert!(!ipv6_router("near0")));
+    pair.near.sysctl("net.ipv6.conf.near0.forwarding", "1");
+    pair.near.inside(|| {
+        assert!(ipv6_router("near0"));
+        assert!(!ipv6_router("eth7"));
+        assert!(!ipv6_router("../near0"));
+    });
+}

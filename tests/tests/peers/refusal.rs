@@ -1,0 +1,96 @@
+//! What is not believed, and what one of the two does not understand.
+
+use anyhow::Result;
+use vipward_tests::lab::clock::Moment;
+use vipward_tests::lab::vipward::Instance;
+use vipward_tests::peers::{Form, Kind, Node, Pair, Side};
+
+fn rejected(node: &Node) -> u64 {
+    let instance = node.peer.as_ref().and_then(|peer| peer.agent()?.instance());
+    instance.map_or(0, |Instance { adverts_rejected, .. }| adverts_rejected)
+}
+
+fn logged(node: &Node, words: &str) -> bool {
+    node.peer.as_ref().is_some_and(|peer| peer.log().contains(words))
+}
+
+/// B hears a master of higher priority with another password: it becomes master all the same, and neither believes
+/// the other. keepalived as master may fall silent then, because packets that it rejects delay its own adverts.
+fn different_passwords(a: Kind, b: Kind) -> Result<()> {
+    let mut pair = Pair::new(Form::V2Pass, a, b)?;
+    pair.b.conf = pair.b.conf.clone().password("0ther");
+    pair.a.start()?;
+    pair.serves(Side::A)?;
+    pair.b.start()?;
+    pair.wait("B to be master too", || pair.b.host.holds(pair.form.vip()))?;
+    for (side, kind) in [(Side::A, a), (Side::B, b)] {
+        let node = pair.node(side);
+        match kind {
+            Kind::Vipward(_) => {
+                pair.wait("adverts to be counted as rejected", || rejected(node) > 0)?;
+                pair.serves(side)?;
+            }
+            Kind::Keepalived => {
+                pair.wait("keepalived to complain", || logged(node, "received an invalid passwd!"))?;
+            }
+        }
+        pair.ensure(node.host.holds(pair.form.vip()), || "one of the two gave way".to_owned())?;
+    }
+    pair.well_formed()
+}
+
+#[test]
+fn keepalived_refuses_its_own_like_with_another_password() -> Result<()> {
+    different_passwords(Kind::Keepalived, Kind::Keepalived)
+}
+
+#[test]
+fn another_password_is_refused_by_both() -> Result<()> {
+    Kind::by_every_datapath(|kind| {
+        different_passwords(kind, Kind::Keepalived)?;
+        different_passwords(Kind::Keepalived, kind)
+    })
+}
+
+/// keepalived 2.2.7 knows only the checksum with a pseudo-header: it must refuse what `v3_checksum_as_v2` sends, or
+/// that option did nothing. vipward accepts either form, so the advert of the higher keepalived rules all the same.
+fn plain_checksum_from_the_backup(b: Kind) -> Result<()> {
+    let mut pair = Pair::new(Form::V3, Kind::Keepalived, b)?;
+    pair.b.conf = pair.b.conf.clone().with("v3_checksum_as_v2");
+    pair.b.start()?;
+    pair.serves(Side::B)?;
+    pair.a.start()?;
+    pair.settles_on(Side::A)?;
+    pair.ensure(logged(&pair.a, "Invalid VRRPv3 checksum"), || {
+        "keepalived accepted a checksum without a pseudo-header".to_owned()
+    })
+}
+
+#[test]
+fn a_checksum_without_pseudo_header_is_sent_when_asked_for_and_either_is_accepted() -> Result<()> {
+    Kind::by_every_datapath(plain_checksum_from_the_backup)
+}
+
+/// Two vipwards that send RFC 9568's form agree as any pair does.
+fn plain_checksum_between_vipwards(kind: Kind) -> Result<()> {
+    let mut pair = Pair::settled(Form::V3Plain, kind, kind)?;
+    let event = Moment::now();
+    pair.a.kill();
+    pair.succeeds_a_dead_master(Side::B, event)?;
+    pair.a.start()?;
+    pair.settles_on(Side::A)?;
+    pair.ensure(rejected(&pair.b) == 0, || "an advert was rejected".to_owned())?;
+    // tshark knows the older form only, and calls every advert's checksum bad. It must find nothing else.
+    // Counted first: they go on while tshark works.
+    let adverts = pair.adverts(pair.a.host.name(), Moment::default());
+    let complaints = pair.complaints()?;
+    pair.ensure(
+        complaints.len() >= adverts && !complaints.iter().any(|line| line.contains("alformed")),
+        || format!("{adverts} adverts, on the wire: {}", complaints.join("\n")),
+    )
+}
+
+#[test]
+fn vipwards_agree_on_the_checksum_without_pseudo_header() -> Result<()> {
+    Kind::by_every_datapath(plain_checksum_between_vipwards)
+}
