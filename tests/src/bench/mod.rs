@@ -69,8 +69,7 @@ fn scenarios() -> Vec<Scenario> {
         failover("one-10ms-killed", 1, 1, ms(10), Blow::Kill, 20),
         failover("one-100ms", 1, 1, ms(100), Blow::Cut, 20),
         failover("one-100ms-killed", 1, 1, ms(100), Blow::Kill, 20),
-        // Each takes a dozen seconds.
-        failover("one-1s", 1, 1, ms(1_000), Blow::Cut, 10),
+        failover("one-1s", 1, 1, ms(1_000), Blow::Cut, 20),
         failover("hundred-10ms", 100, 1, ms(10), Blow::Cut, 20),
         failover("all-100ms", 255, 1, ms(100), Blow::Cut, 20),
         failover("vips-200", 1, 200, ms(100), Blow::Cut, 20),
