@@ -247,7 +247,8 @@ impl Driver {
             source: instance.source,
             transitions: instance.stats.transitions,
             adverts_sent: instance.stats.adverts_sent,
-            adverts_received: counters.accepted,
+            adverts_failed: instance.stats.adverts_failed,
+            counters,
             rejected: Reason::ALL
                 .iter()
                 .zip(counters.rejected)
@@ -255,6 +256,7 @@ impl Driver {
                 .map(|(reason, count)| (reason.label(), count))
                 .collect(),
             repairs: instance.stats.repairs,
+            waiting: None,
             faults: instance.faults.clone(),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use vipward_common::abi::Counters;
 use vipward_vrrp::types::State;
 
 use crate::config::model::Config;
@@ -82,6 +83,18 @@ pub enum Update {
         /// The line.
         text: String,
     },
+    /// A reload took an instance out, and everything that it held is released.
+    Removed {
+        /// The instance's name.
+        instance: String,
+    },
+    /// A reload gave an instance another name; it runs on.
+    Renamed {
+        /// The name before.
+        from: String,
+        /// The name now.
+        to: String,
+    },
 }
 
 /// One change of state, with all that an operator asks about it.
@@ -136,12 +149,16 @@ pub struct Snapshot {
     pub transitions: u64,
     /// Adverts sent.
     pub adverts_sent: u64,
-    /// Adverts accepted.
-    pub adverts_received: u64,
+    /// Adverts that the system refused to send.
+    pub adverts_failed: u64,
+    /// What the data path counted, re-seating included.
+    pub counters: Counters,
     /// Adverts rejected, by reason; only reasons that occurred.
     pub rejected: Vec<(&'static str, u64)>,
     /// VIPs put back after somebody else removed them.
     pub repairs: u64,
+    /// What an instance in INIT waits for before it takes part.
+    pub waiting: Option<String>,
     /// What keeps the instance in FAULT.
     pub faults: Vec<String>,
 }

@@ -187,6 +187,7 @@ impl Agent {
                 }
             }
             Update::Note { level, instance, text } => news::note(level, instance.as_deref(), &text),
+            Update::Removed { .. } | Update::Renamed { .. } => {}
         }
     }
 

@@ -115,7 +115,7 @@ impl History {
             last_transition: last.map(|(at, _)| rfc3339(*at)),
             last_cause: last.map(|(_, why)| why.clone()),
             fault: (!instance.faults.is_empty()).then(|| instance.faults.join("; ")),
-            adverts_received: instance.adverts_received,
+            adverts_received: instance.counters.accepted,
             adverts_sent: instance.adverts_sent,
             adverts_rejected: instance.rejected.iter().map(|(_, count)| count).sum(),
             name: instance.name,
