@@ -5,7 +5,7 @@
 
 use crate::reason::REASONS;
 
-/// Routers that the maps hold: 255 VRIDs on 16 interfaces, or 4 interfaces with both families and room left.
+/// Routers that the maps hold: 255 VRIDs on 16 interfaces, or on 8 with both families.
 pub const MAX_ROUTERS: u32 = 4096;
 /// Names of the object's programs and maps.
 pub mod names {
@@ -107,6 +107,8 @@ pub struct Heard {
     pub last_advert: u64,
     /// Interval in force: learned from the master in version 3.
     pub interval_ns: u64,
+    /// Interval in the last accepted advert that was no resignation. Not in force while we outrank its sender.
+    pub advertised_ns: u64,
     /// Grows with everything that makes an earlier expiry stale.
     pub generation: u64,
     /// Accepted adverts.
@@ -201,7 +203,7 @@ pub const STALE: u32 = 2;
 /// The control program's answer: there is no such router.
 pub const UNKNOWN_ROUTER: u32 = 3;
 /// The control program's answer: the kernel refused to allocate or to start the timer. Its errno is in the bits
-/// from [`ERRNO_SHIFT`] on, 0 if it was refused on another CPU.
+/// from [`ERRNO_SHIFT`] on.
 pub const NOT_ARMED: u32 = 4;
 /// The control program's answer: the command is too short or its `op` unknown.
 pub const MALFORMED: u32 = 5;
@@ -324,7 +326,7 @@ mod pod {
 const _: () = {
     assert!(size_of::<RouterKey>() == 4 + 2 + 2 + 1 + 1 + 2);
     assert!(size_of::<Rules>() == 16 + 16 + 8 + 8 + 4 + 7 + 5);
-    assert!(size_of::<Heard>() == 6 * 8 + 16 + 2 + 6);
+    assert!(size_of::<Heard>() == 7 * 8 + 16 + 2 + 6);
     assert!(size_of::<Event>() == 12 + 4 + 4 * 8 + 16 + 1 + 7);
     assert!(size_of::<Counters>() == 8 * (6 + REASONS));
     assert!(size_of::<PeerKey>() == 12 + 16);

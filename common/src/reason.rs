@@ -1,5 +1,5 @@
-//! Why an advert was rejected. The order is that of the receive checks (RFC 9568 §7.1), and the number is the
-//! index of the per-CPU counter in the kernel, so new reasons go at the end.
+//! Why an advert was rejected (RFC 9568 §7.1). The number is the index of the per-CPU counter in the kernel, so new
+//! reasons go at the end; the order of the checks is in `vrrp::packet::receive`.
 
 /// A failed receive check. A rejected advert changes its counter and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -11,7 +11,7 @@ pub enum Reason {
     Version = 1,
     /// The type nibble is not 1 (ADVERTISEMENT), the only type there is.
     Type = 2,
-    /// Shorter than its header and address count say, or than the IP header says.
+    /// Not as long as its header, its address count and the IP header say, or longer than any advert that we read.
     Length = 3,
     /// Neither of the checksum forms that we accept.
     Checksum = 4,
@@ -27,7 +27,7 @@ pub enum Reason {
     IntervalZero = 9,
     /// Addr Count is 0 (RFC 9568 §5.2.5).
     NoAddresses = 10,
-    /// Unicast: the source is not a configured peer. Multicast: it is not a listed peer.
+    /// Unicast: the source is not a configured peer.
     UnknownPeer = 11,
     /// Multicast where only unicast is configured, or unicast where only multicast is, or another group.
     Destination = 12,

@@ -53,6 +53,8 @@ pub mod ipv4 {
     pub const PROTOCOL: usize = 9;
     /// Source address.
     pub const SOURCE: usize = 12;
+    /// First four bits of a multicast address.
+    pub const MULTICAST: u8 = 0b1110;
     /// Destination address.
     pub const DESTINATION: usize = 16;
     /// Length without options.
@@ -75,6 +77,8 @@ pub mod ipv6 {
     pub const HOP_LIMIT: usize = 7;
     /// Source address.
     pub const SOURCE: usize = 8;
+    /// First byte of a multicast address.
+    pub const MULTICAST: u8 = 0xff;
     /// Destination address.
     pub const DESTINATION: usize = 24;
     /// Length.

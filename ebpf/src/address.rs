@@ -22,6 +22,13 @@ impl Words {
         Words(join(a, b, c, d), join(e, f, g, h))
     }
 
+    /// The first byte of the address.
+    #[inline(always)]
+    pub(crate) fn first(self) -> u8 {
+        let [first, ..] = self.0.to_ne_bytes();
+        first
+    }
+
     /// Writes the address to a place that is known to be aligned to 8 bytes.
     #[inline(always)]
     pub(crate) fn store(self, address: &mut Address) {

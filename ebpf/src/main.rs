@@ -42,6 +42,9 @@ enum Refusal {
     NotOurs,
     /// Addressed to the router with these counters, and wrong.
     Rejected(u32, Reason),
+    /// An advert for the router with these counters, sent by unicast to another address: perhaps another host's, and
+    /// this one only forwards it.
+    Elsewhere(u32),
 }
 
 /// Runs for every packet that arrives.
@@ -54,6 +57,10 @@ fn vipward(ctx: XdpContext) -> u32 {
             maps::count_rejected(slot, reason);
             debug!(&ctx, "slot {}: rejected: {}", slot, reason.label());
             XDP_DROP
+        }
+        Err(Refusal::Elsewhere(slot)) => {
+            maps::count_rejected(slot, Reason::Destination);
+            XDP_PASS
         }
     }
 }
@@ -82,7 +89,8 @@ fn consume(ctx: &XdpContext) -> Result<(), Refusal> {
         Ok(advert) => watch::accept(&mut state, &packet, &advert, now),
         Err(reason) => {
             drop(state);
-            return Err(Refusal::Rejected(slot, reason));
+            let elsewhere = reason == Reason::Destination && !packet.is_multicast();
+            return Err(if elsewhere { Refusal::Elsewhere(slot) } else { Refusal::Rejected(slot, reason) });
         }
     };
     drop(state);
@@ -103,7 +111,8 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// Timers and ring buffers are free for programs of any licence, and some helpers are not.
+/// The kernel lends its timers to programs that are, among others, under the GPL. Only this object is: it is the
+/// part that runs inside the kernel.
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -28,6 +28,18 @@ pub(crate) struct Packet {
     pub(crate) pseudo_sum: u32,
 }
 
+impl Packet {
+    /// Sent to a group, and not to one host.
+    #[inline(always)]
+    pub(crate) fn is_multicast(&self) -> bool {
+        if self.key.family == 4 {
+            self.destination.first() >> 4 == ipv4::MULTICAST
+        } else {
+            self.destination.first() == ipv6::MULTICAST
+        }
+    }
+}
+
 /// Ethernet header and tags.
 struct Link {
     ethertype: u16,

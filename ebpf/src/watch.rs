@@ -71,7 +71,7 @@ fn watch(state: &mut State, packet: &Packet, advert: &Advert, now: u64, accepted
     let changed = heard.last_advert == 0
         || heard.priority != advert.priority
         || packet.source != Words::aligned(&heard.source)
-        || (!accepted.priority_zero && heard.interval_ns != advert.interval_ns);
+        || (!accepted.priority_zero && heard.advertised_ns != advert.interval_ns);
     let interval_ns = if accepted.priority_zero { heard.interval_ns } else { advert.interval_ns };
     let (event, deadline) = match judge(own(&state.rules), advert.priority, interval_ns) {
         Judgement::Rearm(after) => (EVENT_CHANGED, now + after),
@@ -100,6 +100,9 @@ fn remember(state: &mut State, packet: &Packet, advert: &Advert, now: u64) {
     heard.last_advert = now;
     heard.adverts += 1;
     heard.priority = advert.priority;
+    if advert.priority != PRIORITY_STOP {
+        heard.advertised_ns = advert.interval_ns;
+    }
     packet.source.store(&mut heard.source);
 }
 

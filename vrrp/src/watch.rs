@@ -150,6 +150,9 @@ impl SoftWatch {
         self.heard.last_advert = now.0;
         self.heard.source = to_abi(facts.source);
         self.heard.priority = facts.priority.0;
+        if !facts.priority.is_stop() {
+            self.heard.advertised_ns = facts.interval.nanos();
+        }
         let kind = kind?;
         Some(WatchEvent {
             kind,
@@ -211,7 +214,7 @@ impl SoftWatch {
         let changed = heard.last_advert == 0
             || heard.priority != facts.priority.0
             || heard.source != to_abi(facts.source)
-            || (!stop && heard.interval_ns != facts.interval.nanos());
+            || (!stop && heard.advertised_ns != facts.interval.nanos());
         // A resigning master's interval is not learned: Skew_Time is that of the interval in force.
         let interval = if stop { heard.interval_ns } else { facts.interval.nanos() };
         let kind = match judge(self.own(), facts.priority.0, interval) {

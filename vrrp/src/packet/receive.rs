@@ -72,6 +72,9 @@ pub struct Rejection {
     pub source: IpAddr,
     /// The first check that failed.
     pub reason: Reason,
+    /// It was sent by unicast to another address, perhaps through this host to another one: a data path that could
+    /// consume it lets it pass.
+    pub elsewhere: bool,
 }
 
 /// What an accepted advert says.
@@ -102,7 +105,11 @@ pub fn check(
     let source = from_abi(envelope.source, family);
     match accept(envelope, rules, message, expectations, family, source) {
         Ok(facts) => Verdict::Accepted(facts),
-        Err(reason) => Verdict::Rejected(Rejection { key: envelope.key, source, reason }),
+        Err(reason) => {
+            let multicast = from_abi(envelope.destination, family).is_multicast();
+            let elsewhere = reason == Reason::Destination && !multicast;
+            Verdict::Rejected(Rejection { key: envelope.key, source, reason, elsewhere })
+        }
     }
 }
 

@@ -66,7 +66,9 @@ fn only_news_is_reported() {
     assert_eq!(hear(12, 0, fast), None, "once is enough");
     assert_eq!(hear(12, 50, fast), Some(Outranked));
     assert_eq!(hear(12, 50, fast), None);
-    assert_eq!(watch.heard().adverts, 10);
+    assert_eq!(hear(12, 50, slow), Some(Outranked), "another interval, which is not learned");
+    assert_eq!(hear(12, 50, slow), None, "and is no news the second time");
+    assert_eq!(watch.heard().adverts, 12);
 }
 
 #[test]
