@@ -195,6 +195,12 @@ fn the_group_is_joined_while_a_router_needs_it() {
         assert!(joined(4) && joined(6));
         paths.remove(&a).unwrap();
         assert!(joined(4));
+        // A reload turns multicast into unicast, and back.
+        let unicast = Rules { flags: FLAG_UNICAST, ..rules(3, 4) };
+        paths.watch(&b, &unicast, Timer::Keep).unwrap();
+        assert!(!joined(4));
+        paths.report(&b, &rules(3, 4)).unwrap();
+        assert!(joined(4));
         paths.remove(&b).unwrap();
         assert!(!joined(4) && joined(6));
     });

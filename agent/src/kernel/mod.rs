@@ -4,7 +4,7 @@
 //! election must know. It suspects; the election decides, and only then claims the router. [`Paths`] picks the
 //! path of each interface and hides which one it is.
 //!
-//! * [`object`]: the embedded program, and what it takes to load it;
+//! * [`object`]: the embedded program, and what it takes to load it; [`program_log`]: what it says;
 //! * [`xdp`]: the path through the program, native or generic;
 //! * [`socket`] and [`raw`]: the path without it, for containers and old kernels;
 //! * [`group`]: membership of the multicast group for adverts that no socket reads;
@@ -15,11 +15,10 @@ mod error;
 mod group;
 mod object;
 mod paths;
+mod program_log;
 mod raw;
-
 mod report;
 mod slab;
-
 mod socket;
 mod xdp;
 
@@ -33,7 +32,6 @@ use vipward_common::abi::{Counters, Heard, Peer, RouterKey, Rules};
 
 pub use error::KernelError;
 pub use paths::{Attachment, Paths};
-
 pub use report::Report;
 pub use socket::SocketPath;
 pub use vipward_vrrp::router::WatchTimer as Timer;
@@ -97,7 +95,8 @@ pub enum Claim {
 pub trait Datapath {
     /// Adds a router that is neither watched nor reported yet.
     ///
-    /// Fails if the key is there already, the maps are full, or the kernel does not allocate a timer in two seconds.
+    /// Fails if the key is there already, the maps are full, or the kernel does not allocate a timer after a few
+    /// milliseconds of trying.
     fn add(&mut self, key: RouterKey, rules: &Rules, peers: &[(IpAddr, Peer)]) -> Result<(), KernelError>;
 
     /// Forgets a router: its adverts pass up the stack from now on.

@@ -9,7 +9,7 @@ use vipward_common::abi::names;
 use super::error::{KernelError, chain, errno};
 use crate::privileges::{self, Capability};
 
-/// Target under which the program's own debug messages are logged, and by which they are turned on.
+/// Target under which the program's own debug messages are logged.
 const LOG_TARGET: &str = "vipward_ebpf";
 /// The object that `build.rs` built.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/vipward-ebpf"));

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 
 use aya::programs::xdp::XdpMode;
 use vipward_common::abi::{Counters, FLAG_UNICAST, Heard, Peer, RouterKey, Rules};
@@ -10,6 +11,9 @@ use vipward_common::abi::{Counters, FLAG_UNICAST, Heard, Peer, RouterKey, Rules}
 use super::group::Groups;
 use super::socket::SocketPath;
 use super::{Choice, Claim, Datapath, KernelError, Kind, Report, Timer, XdpPath};
+
+/// Where the kernel describes its interfaces.
+const INTERFACES: &str = "/sys/class/net";
 
 /// The data path of an interface, and why it is that one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,11 +104,33 @@ impl Paths {
     }
 
     fn attach_xdp(&mut self, ifindex: u32, name: &str, kind: Kind) -> Result<(), KernelError> {
+        if kind == Kind::Xdp && is_bond(Path::new(INTERFACES), name) {
+            return Err(KernelError::Unavailable(format!(
+                "native XDP on {name}: it would run on the bond's members, where adverts come in under another index"
+            )));
+        }
         let mode = if kind == Kind::Xdp { XdpMode::Driver } else { XdpMode::Skb };
         match &mut self.xdp {
             Ok(xdp) => xdp.attach(ifindex, name, mode),
             Err(why) => Err(KernelError::Unavailable(why.clone())),
         }
+    }
+
+    /// Joins the group, or leaves it, as the router's rules now want: a reload can turn multicast into unicast.
+    fn follow_membership(&mut self, key: &RouterKey, rules: &Rules) -> Result<(), KernelError> {
+        let on_xdp =
+            self.attached.get(&key.ifindex).is_some_and(|attachment| attachment.kind != Kind::Socket);
+        let wanted = on_xdp && rules.flags & FLAG_UNICAST == 0;
+        let Some(joined) = self.routers.get_mut(key).filter(|joined| **joined != wanted) else {
+            return Ok(());
+        };
+        if wanted {
+            self.groups.join(key.ifindex, key.family)?;
+        } else {
+            self.groups.leave(key.ifindex, key.family);
+        }
+        *joined = wanted;
+        Ok(())
     }
 
     fn detach_if_unused(&mut self, ifindex: u32) {
@@ -142,20 +168,14 @@ impl Paths {
 impl Datapath for Paths {
     /// As [`Paths::seat`], on an interface that has a path.
     fn add(&mut self, key: RouterKey, rules: &Rules, peers: &[(IpAddr, Peer)]) -> Result<(), KernelError> {
-        let on_xdp =
-            self.attached.get(&key.ifindex).is_some_and(|attachment| attachment.kind != Kind::Socket);
-        let joins = on_xdp && rules.flags & FLAG_UNICAST == 0;
         self.path(&key)?.add(key, rules, peers)?;
         self.routers.insert(key, false);
-        if joins {
-            if let Err(error) = self.groups.join(key.ifindex, key.family) {
-                // The first error is the one to tell.
-                let _ = self.remove(&key);
-                return Err(error);
-            }
-            self.routers.insert(key, true);
+        let joined = self.follow_membership(&key, rules);
+        if joined.is_err() {
+            // The first error is the one to tell.
+            let _ = self.remove(&key);
         }
-        Ok(())
+        joined
     }
 
     fn remove(&mut self, key: &RouterKey) -> Result<(), KernelError> {
@@ -168,10 +188,12 @@ impl Datapath for Paths {
     }
 
     fn watch(&mut self, key: &RouterKey, rules: &Rules, timer: Timer) -> Result<(), KernelError> {
+        self.follow_membership(key, rules)?;
         self.path(key)?.watch(key, rules, timer)
     }
 
     fn report(&mut self, key: &RouterKey, rules: &Rules) -> Result<(), KernelError> {
+        self.follow_membership(key, rules)?;
         self.path(key)?.report(key, rules)
     }
 
@@ -215,10 +237,33 @@ impl Datapath for Paths {
     }
 }
 
+/// Whether an interface is a bond. A bond takes a native program and hands it to its members, which report their own
+/// index; the generic program runs where packets have reached the bond.
+fn is_bond(interfaces: &Path, name: &str) -> bool {
+    // A name comes from configuration: it must stay one component of the path.
+    !name.contains('/') && interfaces.join(name).join("bonding").is_dir()
+}
+
 fn asked(kind: Kind) -> Attachment {
     Attachment { kind, reason: "asked for by --datapath".to_owned() }
 }
 
 fn reason(refusals: &[String]) -> String {
     if refusals.is_empty() { "the best there is".to_owned() } else { refusals.join("; ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bond_is_known_by_its_folder() {
+        let interfaces = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(interfaces.path().join("bond0/bonding")).unwrap();
+        std::fs::create_dir_all(interfaces.path().join("eth0/queues")).unwrap();
+        assert!(is_bond(interfaces.path(), "bond0"));
+        assert!(!is_bond(interfaces.path(), "eth0"));
+        assert!(!is_bond(interfaces.path(), "eth1"));
+        assert!(!is_bond(interfaces.path(), "eth0/../bond0"));
+    }
 }

@@ -8,7 +8,6 @@ use nix::net::if_::if_indextoname;
 use nix::sys::socket::sockopt::{Ipv6RecvHopLimit, Ipv6RecvPacketInfo};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, setsockopt};
 use socket2::{Domain, Protocol, Socket, Type};
-use tracing::debug;
 use vipward_common::abi::Address;
 use vipward_common::wire::{IPPROTO_VRRP, ipv4, vrrp};
 use vipward_vrrp::packet::{Arrival, Envelope, Expectations, Verdict, check, decode_ip_packet};
@@ -19,6 +18,9 @@ use super::group;
 
 /// Room for the longest packet that passes the checks, and one byte more to see that a message is too long.
 const BUFFER: usize = ipv4::MAX_LEN + vrrp::MAX_LEN + 1;
+
+/// Packets that may have come in before the socket was bound: more than its default buffer holds.
+const STRAYS: usize = 1024;
 
 /// A bound, non-blocking socket that has joined the group.
 pub(super) struct RawSocket {
@@ -110,13 +112,7 @@ impl AsFd for RawSocket {
 
 /// `None` for an empty socket, and for an interface that is down or gone: the links' monitor tells about those.
 fn received<T>(result: nix::Result<T>) -> Option<T> {
-    result
-        .inspect_err(|error| {
-            if *error != Errno::EAGAIN {
-                debug!(%error, "cannot receive adverts");
-            }
-        })
-        .ok()
+    result.ok()
 }
 
 fn open(ifindex: u32, family: Family) -> io::Result<Socket> {
@@ -137,5 +133,11 @@ fn open(ifindex: u32, family: Family) -> io::Result<Socket> {
         }
     }
     group::join(&socket, ifindex, family.number())?;
+    // Until it was bound it heard every interface, and what it heard there would count as heard here.
+    for _ in 0..STRAYS {
+        if nix::sys::socket::recv(socket.as_raw_fd(), &mut [0], MsgFlags::MSG_DONTWAIT).is_err() {
+            break;
+        }
+    }
     Ok(socket)
 }

@@ -3,17 +3,14 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aya::Ebpf;
 use aya::maps::{HashMap as BpfHashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf};
 use aya::programs::xdp::{XdpLink, XdpMode};
 use aya::programs::{TestRun as _, TestRunOptions, Xdp};
 use aya::util::nr_cpus;
-use aya_log::EbpfLogger;
 use nix::errno::Errno;
-use tracing::warn;
 use vipward_common::abi::{
     self, Command, Counters, Event, Heard, MAX_ROUTERS, OP_CLAIM, OP_OFF, OP_PREPARE, OP_REPORT, OP_WATCH,
     Peer, PeerKey, Router, RouterKey, Rules, TIMER_KEEP, names,
@@ -21,6 +18,7 @@ use vipward_common::abi::{
 use vipward_vrrp::address::to_abi;
 
 use super::error::KernelError;
+use super::program_log::ProgramLog;
 use super::report::Report;
 use super::{Claim, Datapath, Timer, attach, object, slab};
 
@@ -28,14 +26,11 @@ use super::{Claim, Datapath, Timer, attach, object, slab};
 const BPF_F_LOCK: u64 = 4;
 /// Updates must not find the key.
 const BPF_NOEXIST: u64 = 1;
-/// How long one timer may hold up the others: see [`slab`]. Its instance is in FAULT then, and tries again later.
-const ARM_PATIENCE: Duration = Duration::from_millis(50);
-/// Pause before the first repetition; it doubles from one to the next.
-const ARM_PAUSE: Duration = Duration::from_micros(100);
-/// Longest pause.
-const ARM_PAUSE_MAX: Duration = Duration::from_millis(5);
+/// Attempts to allocate one timer, with half a millisecond's help to the kernel in between: see [`slab`]. Nobody
+/// sleeps here, for others' adverts are due. If all fail the instance is in FAULT, and tries again later.
+const ARM_ATTEMPTS: usize = 8;
 /// Reports taken from the ring in one call, so that a flood of rivals cannot hold the election up.
-const MAX_DRAIN: usize = 4096;
+const MAX_DRAIN: usize = 256;
 
 /// The loaded program with its maps. Dropping it detaches it everywhere.
 pub struct XdpPath {
@@ -46,7 +41,7 @@ pub struct XdpPath {
     counters: PerCpuArray<MapData, Counters>,
     lost: PerCpuArray<MapData, u64>,
     events: RingBuf<MapData>,
-    logger: Option<EbpfLogger<&'static dyn log::Log>>,
+    _log: Option<ProgramLog>,
     known: HashMap<RouterKey, Known>,
     free_slots: Vec<u32>,
     /// Routers added so far: generations of a key that is added again go on where no old event can be.
@@ -63,7 +58,7 @@ impl XdpPath {
     /// Loads the program; it hears nothing until it is attached.
     pub fn load() -> Result<XdpPath, KernelError> {
         let mut bpf = object::load()?;
-        let logger = if object::logs_enabled() { logger(&mut bpf) } else { None };
+        let log = if object::logs_enabled() { ProgramLog::start(&mut bpf) } else { None };
         Ok(XdpPath {
             links: HashMap::new(),
             routers: typed(&mut bpf, names::ROUTERS)?,
@@ -71,7 +66,7 @@ impl XdpPath {
             counters: typed(&mut bpf, names::COUNTERS)?,
             lost: typed(&mut bpf, names::LOST)?,
             events: typed(&mut bpf, names::EVENTS)?,
-            logger,
+            _log: log,
             known: HashMap::new(),
             free_slots: (0..MAX_ROUTERS).rev().collect(),
             added: 0,
@@ -114,22 +109,21 @@ impl XdpPath {
         }
     }
 
-    /// Allocates a router's timer, as often as it takes within [`ARM_PATIENCE`].
+    /// Allocates a router's timer.
     fn prepare(&mut self, key: RouterKey) -> Result<(), KernelError> {
-        let start = Instant::now();
-        let mut pause = ARM_PAUSE;
-        loop {
+        let mut refusal = Errno::ENOMEM;
+        for _ in 0..ARM_ATTEMPTS {
             let (answer, errno) = self.command(&Command { key, op: OP_PREPARE, ..Command::default() })?;
             if answer == abi::DONE {
                 return Ok(());
             }
-            if errno != Errno::ENOMEM || start.elapsed() > ARM_PATIENCE {
-                return Err(KernelError::NotArmed { key, errno });
+            refusal = errno;
+            if errno != Errno::ENOMEM {
+                break;
             }
             slab::refill();
-            thread::sleep(pause);
-            pause = (pause * 2).min(ARM_PAUSE_MAX);
         }
+        Err(KernelError::NotArmed { key, errno: refusal })
     }
 
     fn insert(&mut self, key: RouterKey, rules: &Rules, slot: u32) -> Result<(), KernelError> {
@@ -172,12 +166,13 @@ impl Datapath for XdpPath {
     }
 
     fn remove(&mut self, key: &RouterKey) -> Result<(), KernelError> {
-        self.set_peers(key, &[])?;
+        // The router goes whatever becomes of its peers, which without it are dead entries.
+        let peers = self.set_peers(key, &[]);
         self.routers.remove(key).map_err(failed("remove a router", names::ROUTERS))?;
         if let Some(known) = self.known.remove(key) {
             self.free_slots.push(known.slot);
         }
-        Ok(())
+        peers
     }
 
     fn watch(&mut self, key: &RouterKey, rules: &Rules, timer: Timer) -> Result<(), KernelError> {
@@ -232,16 +227,16 @@ impl Datapath for XdpPath {
             }
         }
         while let Some(gone) = known.peers.iter().position(|old| peers.iter().all(|(ip, _)| ip != old)) {
-            let ip = known.peers.swap_remove(gone);
-            self.peers.remove(&peer_key(ip)).map_err(failed("remove a peer", names::PEERS))?;
+            if let Some(ip) = known.peers.get(gone).copied() {
+                self.peers.remove(&peer_key(ip)).map_err(failed("remove a peer", names::PEERS))?;
+            }
+            known.peers.swap_remove(gone);
         }
         Ok(())
     }
 
     fn fds(&self) -> Vec<BorrowedFd<'_>> {
-        let mut fds = vec![self.events.as_fd()];
-        fds.extend(self.logger.as_ref().map(AsFd::as_fd));
-        fds
+        vec![self.events.as_fd()]
     }
 
     fn next_deadline(&self) -> Option<u64> {
@@ -254,9 +249,6 @@ impl Datapath for XdpPath {
             if let Some(report) = event(&record).as_ref().and_then(Report::from_ring) {
                 out.push(report);
             }
-        }
-        if let Some(logger) = &mut self.logger {
-            logger.flush();
         }
     }
 
@@ -291,15 +283,4 @@ where
 
 fn failed(action: &'static str, map: &'static str) -> impl FnOnce(MapError) -> KernelError {
     move |source| KernelError::Map { action, map, source }
-}
-
-/// Forwards the program's debug messages to the agent's log.
-fn logger(bpf: &mut Ebpf) -> Option<EbpfLogger<&'static dyn log::Log>> {
-    match EbpfLogger::init(bpf) {
-        Ok(logger) => Some(logger),
-        Err(error) => {
-            warn!(%error, "the XDP program's debug messages cannot be read");
-            None
-        }
-    }
 }
