@@ -17,6 +17,8 @@ use crate::net::{Announcement, Announcer, Links, Owner, Vip};
 
 /// Pause after which a refusing data path is asked again.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often that pause doubles: up to about a minute.
+const MAX_DOUBLINGS: u32 = 6;
 
 impl Driver {
     /// Does, or queues, one action of `id`'s machine.
@@ -36,15 +38,23 @@ impl Driver {
             Action::Release => self.release(id),
             Action::Announce { rounds } => self.announce(id, rounds),
             Action::Transition(transition) => {
+                // Now, for what the transition sets off takes its time.
+                let silence = if transition.from == State::Backup { self.silence(now, id) } else { None };
                 if let Some(instance) = self.registry.get_mut(id) {
                     instance.stats.transitions += 1;
+                    if !instance.refused && matches!(transition.to, State::Backup | State::Master) {
+                        instance.refusals = 0;
+                    }
                 }
-                self.unpublished.push((id, transition));
+                self.unpublished.push((id, transition, silence));
             }
         }
     }
 
     fn advertise(&mut self, id: Id, priority: Priority) {
+        if self.queued.insert(id, priority) == Some(priority) {
+            return;
+        }
         let Some(instance) = self.registry.get_mut(id) else { return };
         let mut queued = 0;
         for frame in instance.adverts(priority) {
@@ -65,17 +75,32 @@ impl Driver {
         let Some(key) = instance.key else { return };
         let rules = instance.rules();
         if let Err(error) = order(&mut self.paths, &key, &rules) {
-            self.datapath_failed(now, id, error.to_string());
+            self.refuse(now, id, error.to_string());
         }
     }
 
     /// An instance without a working watch must not pretend: FAULT, and another try soon.
     pub(super) fn datapath_failed(&mut self, now: Mono, id: Id, error: String) {
-        if let Some(instance) = self.registry.get_mut(id)
-            && instance.datapath_fault.is_none()
-        {
-            instance.datapath_fault = Some(error);
-            self.retry_later(now, id);
+        self.refuse(now, id, error);
+        self.face_refusal(now, id);
+    }
+
+    /// Notes that the data path refused. A machine's actions are done to the last before it hears of that.
+    fn refuse(&mut self, now: Mono, id: Id, error: String) {
+        let Some(instance) = self.registry.get_mut(id) else { return };
+        if instance.datapath_fault.is_some() {
+            return;
+        }
+        instance.datapath_fault = Some(error);
+        instance.refused = true;
+        instance.retry.get_or_insert(now + RETRY * 2_u32.pow(instance.refusals.min(MAX_DOUBLINGS)));
+        instance.refusals += 1;
+        self.schedule(id);
+    }
+
+    /// Tells the machine of a refusal that it has not heard of.
+    pub(super) fn face_refusal(&mut self, now: Mono, id: Id) {
+        if self.registry.get_mut(id).is_some_and(|instance| std::mem::take(&mut instance.refused)) {
             self.reconsider(now, id);
         }
     }
@@ -139,10 +164,10 @@ impl Driver {
             held.push(plan::address(vip, link.ifindex));
         }
         self.addresses.hold(Owner(id.0), &held);
-        if let Some(instance) = self.registry.get_mut(id) {
-            instance.held = held;
-        }
-        for text in notes {
+        let Some(instance) = self.registry.get_mut(id) else { return };
+        instance.held = held;
+        let told = std::mem::replace(&mut instance.vip_notes, notes.clone());
+        for text in notes.into_iter().filter(|text| !told.contains(text)) {
             self.note(id, Level::Warn, text);
         }
     }
@@ -150,10 +175,12 @@ impl Driver {
     fn release(&mut self, id: Id) {
         self.addresses.release(Owner(id.0));
         let Some(instance) = self.registry.get_mut(id) else { return };
-        instance.address_error = None;
+        instance.refused_vips.clear();
+        instance.vip_notes.clear();
         for vip in instance.held.drain(..) {
             self.announcer.cancel(vip.ifindex, vip.address);
         }
+        self.clear_strays(id);
     }
 
     /// Announces every VIP that is held, `rounds` times: now if it is there, otherwise as soon as it is. A
@@ -177,6 +204,9 @@ impl Driver {
     /// Tells the data path what changed about `id` without touching its deadline.
     pub(super) fn renew_rules(&mut self, now: Mono, id: Id) {
         let Some(instance) = self.registry.get(id) else { return };
+        if instance.retired {
+            return;
+        }
         match (instance.machine.state(), instance.own) {
             (State::Master, _) => self.steer(now, id, Datapath::report),
             (State::Backup, Some(own)) => {
@@ -186,6 +216,7 @@ impl Driver {
             }
             (State::Backup | State::Init | State::Fault, _) => {}
         }
+        self.face_refusal(now, id);
     }
 
     /// Brings the desired addresses in line with a changed configuration or a VIP interface that came or went.

@@ -10,12 +10,15 @@ use vipward_vrrp::types::{Mono, State};
 use super::driver::Driver;
 use super::instance::Instance;
 use super::message::{Changes, Command, Level, Snapshot, Update};
-use super::plan;
 use super::registry::Id;
+use super::{plan, realtime};
 use crate::config::model::{self, Config};
 use crate::kernel::{Attachment, Datapath, Kind};
 use crate::net::announce::ipv6_router;
 use crate::net::{Owner, Vip};
+
+/// Priority of the address owner (RFC 9568 §5.2.4).
+const OWNER: u8 = 255;
 
 /// What makes an instance the same across a reload: its name may change.
 type Identity = (String, model::Family, model::Version, u8);
@@ -55,7 +58,8 @@ impl Driver {
     }
 
     fn configure(&mut self, now: Mono, config: &Config) -> Changes {
-        self.scripts.configure(&config.scripts);
+        self.scripts.configure(config);
+        self.follow_realtime(config.globals.rt_priority);
         let mut present: HashMap<Identity, Id> =
             self.registry.iter().map(|(id, instance)| (identity(&instance.model), id)).collect();
         let mut changes = Changes::default();
@@ -82,6 +86,7 @@ impl Driver {
             if self.registry.get(id).is_some_and(|instance| instance.model != model) {
                 changes.changed.push(model.name.clone());
                 self.change(now, id, model);
+                self.keep_cadence();
             } else {
                 changes.unchanged += 1;
             }
@@ -100,7 +105,24 @@ impl Driver {
             .collect()
     }
 
+    /// A priority that the kernel refuses is one line, and the thread stays at the one it has.
+    fn follow_realtime(&mut self, wanted: Option<u8>) {
+        if self.realtime == wanted {
+            return;
+        }
+        self.realtime = wanted;
+        if let Err(refusal) = realtime::set_priority(wanted) {
+            self.warn(refusal);
+        }
+    }
+
     fn change(&mut self, now: Mono, id: Id, model: model::Instance) {
+        let Some(instance) = self.registry.get_mut(id) else { return };
+        if instance.model.name != model.name {
+            let (from, to) = (instance.model.name.clone(), model.name.clone());
+            self.send(Update::Renamed { from, to });
+        }
+        self.queued.remove(&id);
         let Some(instance) = self.registry.get_mut(id) else { return };
         let source = instance.source.unwrap_or_else(|| plan::unspecified(&model));
         let Some(params) = plan::params(&model, source) else { return };
@@ -146,6 +168,9 @@ impl Driver {
     }
 
     fn leave(&mut self, id: Id, key: RouterKey) {
+        if let (Ok(counters), Some(instance)) = (self.paths.counters(&key), self.registry.get_mut(id)) {
+            instance.counted = instance.counted.plus(&counters);
+        }
         // A router that was never added, or went with its interface, leaves nothing behind.
         let _ = self.paths.remove(&key);
         self.registry.bind(id, None);
@@ -155,14 +180,9 @@ impl Driver {
     fn seat(&mut self, now: Mono, id: Id, ifindex: u32) {
         let Some(instance) = self.registry.get(id) else { return };
         let key = plan::key(&instance.model, ifindex);
-        let stale = self.left_behind(&instance.model, ifindex);
-        if !stale.is_empty() {
-            self.note(
-                id,
-                Level::Info,
-                format!("removing {} VIPs that an earlier run left behind", stale.len()),
-            );
-            self.addresses.expel(Owner(id.0), &stale);
+        let strays = self.clear_strays(id);
+        if strays > 0 {
+            self.note(id, Level::Info, format!("removing {strays} of its VIPs that were left behind"));
         }
         let Some(instance) = self.registry.get(id) else { return };
         let (rules, peers) = (instance.rules(), plan::peers(&instance.model));
@@ -189,16 +209,45 @@ impl Driver {
         self.fds_change();
     }
 
-    /// VIPs of this instance that are on the interface already.
-    fn left_behind(&self, model: &model::Instance, ifindex: u32) -> Vec<Vip> {
-        let here = |vip: &&model::Vip| self.links.holders(vip.address).any(|held| held.ifindex == ifindex);
-        model.vips.iter().filter(here).map(|vip| plan::address(vip, ifindex)).collect()
+    /// Removes what is left of an instance's VIPs on their interfaces, with whatever prefix they are there; returns
+    /// how many that are. The address owner's VIPs are the host's own, and so is an interface's only address.
+    pub(super) fn clear_strays(&mut self, id: Id) -> usize {
+        let Some(instance) = self.registry.get(id).filter(|instance| instance.model.priority < OWNER) else {
+            return 0;
+        };
+        let model = &instance.model;
+        let mut strays = Vec::new();
+        let mut spared = Vec::new();
+        for vip in &model.vips {
+            let device = vip.dev.as_deref().unwrap_or(&model.interface);
+            let Some(link) = self.links.by_name(device) else { continue };
+            let alone = vip.address.is_ipv4()
+                && self.links.source_v4(link.ifindex, |address| self.is_vip(address)).is_none();
+            for held in self.links.holders(vip.address).filter(|held| held.ifindex == link.ifindex) {
+                if alone {
+                    spared.push(format!(
+                        "VIP {} is all that {device} has for an address: it stays",
+                        vip.address
+                    ));
+                } else {
+                    strays.push(Vip::new(held.ifindex, held.address, held.prefix_len));
+                }
+            }
+        }
+        self.addresses.expel(Owner(id.0), &strays);
+        for text in spared {
+            self.note(id, Level::Warn, text);
+        }
+        strays.len()
     }
 
     /// Resigns at once: letting go of the data path afterwards can cost the kernel half a second, and a master that
     /// is silent for so long is dead to its backups.
     fn resign(&mut self, now: Mono, retired: &[Id]) {
         for id in retired {
+            if let Some(instance) = self.registry.get_mut(*id) {
+                instance.retired = true;
+            }
             self.feed(now, *id, Event::Shutdown);
         }
         self.flush_adverts();
@@ -211,7 +260,7 @@ impl Driver {
             if let Some(key) = self.registry.get(*id).and_then(|instance| instance.key) {
                 self.leave(*id, key);
             }
-            self.registry.remove(*id);
+            self.removed.extend(self.registry.remove(*id).map(|instance| instance.model.name));
         }
     }
 
@@ -230,6 +279,7 @@ impl Driver {
     fn snapshot(&self, instance: &Instance) -> Snapshot {
         let (model, attachment) = (&instance.model, instance.attachment.as_ref());
         let counters = instance.key.and_then(|key| self.paths.counters(&key).ok()).unwrap_or_default();
+        let counters = counters.plus(&instance.counted);
         let state = instance.machine.state();
         let master = instance.machine.master().filter(|_| state == State::Backup);
         Snapshot {
@@ -256,7 +306,7 @@ impl Driver {
                 .map(|(reason, count)| (reason.label(), count))
                 .collect(),
             repairs: instance.stats.repairs,
-            waiting: None,
+            waiting: instance.waiting.clone(),
             faults: instance.faults.clone(),
         }
     }

@@ -3,19 +3,23 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use vipward_vrrp::router::{Event, Transition};
-use vipward_vrrp::types::Mono;
+use vipward_vrrp::types::{Mono, Priority};
 
 use super::deadlines::Deadlines;
 use super::message::{Command, Level, Update};
 use super::registry::{Id, Registry};
 use super::scripts::Scripts;
-use super::{ElectionError, Options};
+use super::{ElectionError, Options, clock};
 use crate::kernel::{Datapath, Paths, Report};
 use crate::net::netlink::Netlink;
 use crate::net::{Addresses, AdvertSender, Announcer, LinkEvent, Links, Monitor};
+
+/// How long a warning that repeats itself is not told again.
+pub(super) const QUIET: Duration = Duration::from_mins(1);
 
 /// Everything that an election touches.
 pub(crate) struct Driver {
@@ -31,13 +35,23 @@ pub(crate) struct Driver {
     pub(super) addresses: Addresses,
     pub(super) announcer: Announcer,
     pub(super) scripts: Scripts,
-    /// Transitions that are published once their work is done.
-    pub(super) unpublished: Vec<(Id, Transition)>,
+    /// Adverts that wait to be sent: however many of a rival's arrive in one turn, one is the answer.
+    pub(super) queued: HashMap<Id, Priority>,
+    /// Transitions that are published once their work is done, and how long the node had heard nothing.
+    pub(super) unpublished: Vec<(Id, Transition, Option<Duration>)>,
+    /// Names of instances that a reload took out, published once what they held is released.
+    pub(super) removed: Vec<String>,
     /// Whose claim is being acted upon: the data path reports for it already.
     pub(super) claimed: Option<Id>,
     /// When to try announcements again that met a full transmit queue.
     pub(super) stalled_until: Option<Mono>,
     pub(super) stopping: bool,
+    /// When to read the links again, if that failed.
+    pub(super) relist_at: Option<Mono>,
+    /// The real-time priority that the configuration asks for.
+    pub(super) realtime: Option<u8>,
+    /// When each topic may be warned of again.
+    quiet: HashMap<&'static str, Mono>,
     updates: mpsc::Sender<Update>,
     /// Updates that found the channel full.
     dropped: u64,
@@ -77,10 +91,15 @@ impl Driver {
             addresses: Addresses::open()?,
             announcer: Announcer::new(),
             scripts: Scripts::default(),
+            queued: HashMap::new(),
             unpublished: Vec::new(),
+            removed: Vec::new(),
             claimed: None,
             stalled_until: None,
             stopping: false,
+            relist_at: None,
+            realtime: None,
+            quiet: HashMap::new(),
             updates,
             dropped: 0,
             lost: 0,
@@ -97,10 +116,23 @@ impl Driver {
         for command in commands {
             self.command(now, command);
         }
+        if self.relist_at.is_some_and(|at| at <= now) {
+            self.read_links_again(now);
+        }
         for id in self.deadlines.due(now) {
             self.due(now, id);
         }
         self.work();
+        self.confess();
+    }
+
+    /// Sends what has become due meanwhile. For long pieces of work, which would make other instances late.
+    pub(super) fn keep_cadence(&mut self) {
+        let now = clock::now();
+        for id in self.deadlines.due(now) {
+            self.due(now, id);
+        }
+        self.flush_adverts();
     }
 
     /// What is left to do, or when something is.
@@ -111,7 +143,7 @@ impl Driver {
             Next::Never => None,
         };
         let watch = self.paths.next_deadline().map(Mono);
-        match self.deadlines.next().into_iter().chain(watch).chain(stalled).min() {
+        match self.deadlines.next().into_iter().chain(watch).chain(stalled).chain(self.relist_at).min() {
             Some(at) => Next::At(at),
             None => Next::Never,
         }
@@ -146,11 +178,11 @@ impl Driver {
         }
         self.reports = reports;
         let lost = self.paths.lost();
-        if lost != self.lost {
-            self.warn(format!(
-                "{} events of the data path were lost; reading its state again",
-                lost - self.lost
-            ));
+        if lost > self.lost {
+            self.warn_rarely(
+                "lost events",
+                format!("{} events of the data path were lost; reading its state again", lost - self.lost),
+            );
             self.lost = lost;
             self.resynchronise(now);
         }
@@ -173,11 +205,32 @@ impl Driver {
             self.act(now, id, action);
         }
         self.schedule(id);
+        self.face_refusal(now, id);
     }
 
     /// Something worth a line, about the agent as a whole.
     pub(crate) fn warn(&mut self, text: String) {
         self.send(Update::Note { level: Level::Warn, instance: None, text });
+    }
+
+    /// The same about what can repeat itself without end: one line a minute on each topic.
+    pub(super) fn warn_rarely(&mut self, topic: &'static str, text: String) {
+        let now = clock::now();
+        if self.quiet.get(topic).is_none_or(|until| *until <= now) {
+            self.quiet.insert(topic, now + QUIET);
+            self.warn(text);
+        }
+    }
+
+    /// Says that news were dropped, once there is room to say so.
+    fn confess(&mut self) {
+        if self.dropped > 0 {
+            let text =
+                format!("the log did not keep up: {} lines or notifications were dropped", self.dropped);
+            if self.updates.try_send(Update::Note { level: Level::Warn, instance: None, text }).is_ok() {
+                self.dropped = 0;
+            }
+        }
     }
 
     /// Something worth a line, about one instance.

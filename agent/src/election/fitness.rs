@@ -2,6 +2,7 @@
 //! from the present state, so that the order in which changes came cannot matter.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use vipward_vrrp::router::Event;
 use vipward_vrrp::types::{Family, Mono, Priority, State};
@@ -14,6 +15,9 @@ use super::registry::Id;
 use crate::check::plan::tracked;
 use crate::check::tracking::{Cause, Effective, effective};
 use crate::net::{Interface, LinkEvent, Links};
+
+/// When to read the links again, if that failed.
+const RELIST: Duration = Duration::from_secs(1);
 
 impl Driver {
     /// Takes a change of interfaces or addresses.
@@ -35,36 +39,44 @@ impl Driver {
             }
             LinkEvent::AddressAdded(changed) | LinkEvent::AddressRemoved(changed) => {
                 if !self.is_vip(changed.address) {
-                    self.reconsider_on(now, changed.ifindex);
+                    self.reconsider_on(now, changed.ifindex, changed.address);
                 }
             }
             LinkEvent::Overrun => self.read_links_again(now),
         }
     }
 
-    fn read_links_again(&mut self, now: Mono) {
-        match Links::dump(&mut self.netlink) {
-            Ok(links) => self.links = links,
-            Err(error) => self.warn(error.to_string()),
-        }
-        if let Err(error) = self.addresses.resync() {
-            self.warn(error.to_string());
+    /// Reads what there is, after changes were lost; soon again if that fails.
+    pub(super) fn read_links_again(&mut self, now: Mono) {
+        let read = Links::dump(&mut self.netlink).map(|links| self.links = links);
+        self.relist_at = None;
+        if let Err(error) = read.and_then(|()| self.addresses.resync().map(|_| ())) {
+            self.relist_at = Some(now + RELIST);
+            self.warn_rarely("links", error.to_string());
         }
         self.reconsider_all(now);
+        for id in self.registry.ids() {
+            self.refresh_held(id);
+        }
     }
 
     /// Looks at every instance again.
     pub(super) fn reconsider_all(&mut self, now: Mono) {
         for id in self.registry.ids() {
             self.reconsider(now, id);
+            self.keep_cadence();
         }
     }
 
-    fn reconsider_on(&mut self, now: Mono, ifindex: u32) {
+    /// Looks at the instances on an interface again, and at those that send from `address`, which may be on another.
+    fn reconsider_on(&mut self, now: Mono, ifindex: u32, address: IpAddr) {
         let concerned: Vec<Id> = self
             .registry
             .iter()
-            .filter(|(_, instance)| instance.key.is_some_and(|key| key.ifindex == ifindex))
+            .filter(|(_, instance)| {
+                instance.key.is_some_and(|key| key.ifindex == ifindex)
+                    || instance.model.source == Some(address)
+            })
             .map(|(id, _)| id)
             .collect();
         for id in concerned {
@@ -74,6 +86,9 @@ impl Driver {
 
     /// Looks at one instance again and tells its machine what changed.
     pub(super) fn reconsider(&mut self, now: Mono, id: Id) {
+        if self.registry.get(id).is_none_or(|instance| instance.retired) {
+            return;
+        }
         self.place(now, id);
         let Some(instance) = self.registry.get(id) else { return };
         let source = self.source(instance);
@@ -85,27 +100,42 @@ impl Driver {
                 instance.source = source;
                 instance.forget_adverts();
             }
+            self.queued.remove(&id);
             self.feed(now, id, Event::Source(address));
             self.renew_rules(now, id);
         }
+        let waiting = match &fit.fault {
+            Some(cause @ Cause::FirstRun { .. }) if faults.is_empty() => Some(cause.to_string()),
+            _ => None,
+        };
         let Some(instance) = self.registry.get_mut(id) else { return };
         let news = instance.faults != faults;
         instance.faults.clone_from(&faults);
+        let waits = std::mem::replace(&mut instance.waiting, waiting.clone()) != waiting;
         self.feed(now, id, Event::Priority(Priority(fit.priority)));
-        let Some(instance) = self.registry.get_mut(id) else { return };
-        if !instance.started {
-            if faults.is_empty() && matches!(fit.fault, Some(Cause::FirstRun { .. })) {
-                return;
+        if let Some(text) = waiting {
+            if waits {
+                self.note(id, Level::Info, text);
             }
-            instance.started = true;
-            return self.feed(now, id, if faults.is_empty() { Event::Startup } else { Event::Fault });
+            return;
         }
-        match (instance.machine.state() == State::Fault, faults.is_empty()) {
-            (false, false) => self.feed(now, id, Event::Fault),
-            (true, true) => self.feed(now, id, Event::Recovered),
+        self.decide(now, id, &faults, news);
+    }
+
+    /// Starts, stops or resumes by what was found; `news` if it is not what was found before.
+    fn decide(&mut self, now: Mono, id: Id, faults: &[String], news: bool) {
+        let Some(instance) = self.registry.get_mut(id) else { return };
+        let state = instance.machine.state();
+        if faults.is_empty() {
+            instance.started = true;
+        }
+        match (state, faults.is_empty()) {
+            (State::Init, true) => self.feed(now, id, Event::Startup),
+            (State::Fault, true) => self.feed(now, id, Event::Recovered),
             // The transition told of the first reason; what comes on top would stay unseen.
-            (true, false) if news => self.note(id, Level::Warn, faults.join("; ")),
-            (true, false) | (false, true) => {}
+            (State::Fault, false) if news => self.note(id, Level::Warn, faults.join("; ")),
+            (State::Init | State::Backup | State::Master, false) => self.feed(now, id, Event::Fault),
+            (State::Fault, false) | (State::Backup | State::Master, true) => {}
         }
     }
 
@@ -119,13 +149,13 @@ impl Driver {
         match self.links.by_name(&model.interface) {
             None => faults.push(format!("waiting for interface {}, which does not exist", model.interface)),
             Some(link) if !link.usable() => faults.push(format!("interface {} is down", model.interface)),
-            Some(_) if source.is_none() => {
-                let wanted = match plan::family(model) {
-                    Family::V4 => "an IPv4 address",
-                    Family::V6 => "an IPv6 link-local address",
-                };
-                faults.push(format!("waiting for {wanted} on interface {}", model.interface));
-            }
+            Some(_) if source.is_none() => faults.push(match (model.source, plan::family(model)) {
+                (Some(address), _) => format!("waiting for the configured source address {address}"),
+                (None, Family::V4) => format!("waiting for an IPv4 address on interface {}", model.interface),
+                (None, Family::V6) => {
+                    format!("waiting for an IPv6 link-local address on interface {}", model.interface)
+                }
+            }),
             Some(_) => {}
         }
         faults.extend(instance.datapath_fault.clone());

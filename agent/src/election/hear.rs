@@ -3,9 +3,10 @@
 
 use std::net::IpAddr;
 
-use vipward_common::abi::RouterKey;
+use vipward_common::abi::{self, RouterKey};
+use vipward_vrrp::address::from_abi;
 use vipward_vrrp::router::{Event, Heard};
-use vipward_vrrp::types::{Mono, State};
+use vipward_vrrp::types::{Family, Interval, Mono, Priority, State};
 
 use super::driver::Driver;
 use super::registry::Id;
@@ -37,8 +38,8 @@ impl Driver {
         }
     }
 
-    /// After lost events: what matters is in the data path's state. A rival's adverts repeat themselves, an
-    /// expiry does not.
+    /// After lost events: what a BACKUP missed is in the data path's state. A rival's adverts repeat themselves; a
+    /// change of master and an expiry do not.
     pub(super) fn resynchronise(&mut self, now: Mono) {
         let backups: Vec<(Id, RouterKey)> = self
             .registry
@@ -48,10 +49,14 @@ impl Driver {
             .collect();
         for (id, key) in backups {
             match self.paths.heard(&key) {
-                Ok(heard) if heard.armed == 0 && heard.deadline <= now.0 => {
-                    self.expired(now, id, &key, heard.generation);
+                Ok(heard) => {
+                    if let Some(last) = last_advert(&key, &heard) {
+                        self.feed(now, id, Event::Heard(last));
+                    }
+                    if heard.armed == 0 && heard.deadline <= now.0 {
+                        self.expired(now, id, &key, heard.generation);
+                    }
                 }
-                Ok(_) => {}
                 Err(error) => self.datapath_failed(now, id, error.to_string()),
             }
         }
@@ -68,4 +73,14 @@ impl Driver {
     pub(super) fn is_vip(&self, address: IpAddr) -> bool {
         self.vips.contains_key(&address)
     }
+}
+
+/// What the last accepted advert said.
+fn last_advert(key: &RouterKey, heard: &abi::Heard) -> Option<Heard> {
+    let family = if key.family == Family::V4.number() { Family::V4 } else { Family::V6 };
+    (heard.last_advert > 0).then(|| Heard {
+        source: from_abi(heard.source, family),
+        priority: Priority(heard.priority),
+        interval: Interval::from_nanos(heard.advertised_ns),
+    })
 }

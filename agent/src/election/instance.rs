@@ -1,8 +1,9 @@
 //! One virtual router of this node, with everything the election thread knows about it.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use vipward_common::abi::{RouterKey, Rules};
+use vipward_common::abi::{Counters, RouterKey, Rules};
 use vipward_common::watch::Own;
 use vipward_common::wire;
 use vipward_vrrp::router::Router;
@@ -11,7 +12,7 @@ use vipward_vrrp::types::{Mono, Priority};
 use super::plan;
 use crate::config::model;
 use crate::kernel::Attachment;
-use crate::net::{Frame, NetError, Vip};
+use crate::net::{Frame, Vip};
 
 /// An instance. The machine decides, everything else is what its decisions act upon.
 #[derive(Debug)]
@@ -30,12 +31,20 @@ pub(crate) struct Instance {
     pub(crate) forwards: bool,
     /// Why the data path does not serve it.
     pub(crate) datapath_fault: Option<String>,
+    /// The machine has not heard of that fault yet.
+    pub(crate) refused: bool,
+    /// Refusals in a row, by which the pause before the next try grows.
+    pub(crate) refusals: u32,
     /// When to try the data path again.
     pub(crate) retry: Option<Mono>,
     /// What keeps it in FAULT; empty when fit.
     pub(crate) faults: Vec<String>,
-    /// The machine was started: every check that may keep it in INIT has reported.
+    /// What it waits for before it takes part.
+    pub(crate) waiting: Option<String>,
+    /// It has taken part: every check that may hold it back has reported.
     pub(crate) started: bool,
+    /// It was told to stop, and nothing starts it again.
+    pub(crate) retired: bool,
     /// VIPs that are to be present now; empty unless MASTER.
     pub(crate) held: Vec<Vip>,
     /// Announcements due to each VIP once it is there.
@@ -44,12 +53,16 @@ pub(crate) struct Instance {
     pub(crate) own: Option<Own>,
     /// Encoded adverts of one priority.
     adverts: Adverts,
-    /// What the kernel last said against an address, so that a retry says it once.
-    pub(crate) address_error: Option<NetError>,
+    /// VIPs that the kernel refused, so that a retry does not say it again.
+    pub(crate) refused_vips: BTreeSet<IpAddr>,
+    /// What was told about the VIPs' interfaces.
+    pub(crate) vip_notes: Vec<String>,
     /// Until then another advert that could not be sent is counted and not told.
     pub(crate) quiet_until: Mono,
     /// Figures for `status` and metrics.
     pub(crate) stats: Stats,
+    /// What the data path counted before the present seat.
+    pub(crate) counted: Counters,
 }
 
 /// What happened so far.
@@ -80,16 +93,22 @@ impl Instance {
             source: None,
             forwards: false,
             datapath_fault: None,
+            refused: false,
+            refusals: 0,
             retry: None,
             faults: Vec::new(),
+            waiting: None,
             started: false,
+            retired: false,
             held: Vec::new(),
             announce_when_added: 0,
             own: None,
             adverts: Adverts::default(),
-            address_error: None,
+            refused_vips: BTreeSet::new(),
+            vip_notes: Vec::new(),
             quiet_until: Mono(0),
             stats: Stats::default(),
+            counted: Counters::default(),
         })
     }
 

@@ -10,23 +10,30 @@ const PRIORITY: libc::c_int = 40;
 /// Gives the calling thread SCHED_FIFO and locks the process's memory. Returns one line per wish that was
 /// refused: the agent works without, but a busy machine can then delay it.
 pub(crate) fn acquire() -> Vec<String> {
-    let mut refused = Vec::new();
-    // SAFETY: sched_param is plain data, and a zeroed one is valid.
-    let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
-    parameters.sched_priority = PRIORITY;
-    // Children, such as scripts, start without it.
-    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
-    // SAFETY: pid 0 is the calling thread, and the parameter block outlives the call.
-    if unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) } != 0 {
-        refused.push(format!(
-            "no real-time priority for the election thread ({}): a busy CPU can delay adverts; grant CAP_SYS_NICE or LimitRTPRIO={PRIORITY}",
-            Errno::last()
-        ));
-    }
+    let mut refused: Vec<String> = set_priority(None).err().into_iter().collect();
     if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE) {
         refused.push(format!(
             "memory is not locked ({error}): swapping can delay adverts; grant CAP_IPC_LOCK or LimitMEMLOCK=infinity"
         ));
     }
     refused
+}
+
+/// Gives the calling thread SCHED_FIFO at the priority that `vrrp_rt_priority` asks for, or at our own. The error is
+/// a line for the log.
+pub(crate) fn set_priority(wanted: Option<u8>) -> Result<(), String> {
+    let priority = wanted.map_or(PRIORITY, libc::c_int::from);
+    // SAFETY: sched_param is plain data, and a zeroed one is valid.
+    let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    parameters.sched_priority = priority;
+    // Children, such as scripts, start without it.
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: pid 0 is the calling thread, and the parameter block outlives the call.
+    if unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) } != 0 {
+        return Err(format!(
+            "no real-time priority {priority} for the election thread ({}): a busy CPU can delay adverts; grant CAP_SYS_NICE or LimitRTPRIO={priority}",
+            Errno::last()
+        ));
+    }
+    Ok(())
 }

@@ -13,10 +13,18 @@ pub(super) struct Scripts {
 }
 
 impl Scripts {
-    /// Takes the scripts of a configuration; results of those that stay are kept.
-    pub(super) fn configure(&mut self, scripts: &[model::Script]) {
-        self.configured = scripts.to_vec();
-        self.results.retain(|name, _| scripts.iter().any(|script| script.name == *name));
+    /// Takes the scripts of a configuration. Results are kept of those that ran before and go on: those that somebody
+    /// tracks.
+    pub(super) fn configure(&mut self, config: &model::Config) {
+        self.configured.clone_from(&config.scripts);
+        let tracked = |name: &String| {
+            config
+                .instances
+                .iter()
+                .flat_map(|instance| &instance.track_scripts)
+                .any(|track| track.name == *name)
+        };
+        self.results.retain(|name, _| tracked(name));
     }
 
     /// Takes a result.

@@ -2,13 +2,14 @@
 //! announcements are done in slices, so that the next advert is never more than a millisecond or two away.
 //! A VIP is announced as soon as it is there, not when the last one is: adding hundreds takes a while.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use vipward_vrrp::router::Transition;
-use vipward_vrrp::types::{Mono, State};
+use vipward_vrrp::types::State;
 
 use super::clock;
-use super::driver::{Driver, Next};
+use super::driver::{Driver, Next, QUIET};
 use super::message::{self, Level, Update};
 use super::registry::Id;
 use crate::net::{Change, NetError, Outcome, Vip};
@@ -17,8 +18,6 @@ use crate::net::{Change, NetError, Outcome, Vip};
 const ADDRESSES: usize = 32;
 /// Announcements per slice, at about 15 µs each.
 const ANNOUNCEMENTS: usize = 64;
-/// How often an instance complains that adverts cannot be sent.
-const QUIET: Duration = Duration::from_mins(1);
 /// How long a full transmit queue is left to drain.
 const STALL: Duration = Duration::from_millis(1);
 
@@ -29,7 +28,10 @@ impl Driver {
     }
 
     fn has_urgent_work(&self) -> bool {
-        self.sender.queued() > 0 || self.addresses.pending() > 0 || !self.unpublished.is_empty()
+        self.sender.queued() > 0
+            || self.addresses.pending() > 0
+            || !self.unpublished.is_empty()
+            || !self.removed.is_empty()
     }
 
     /// Whether a turn is due at once. Announcements that met a full transmit queue wait a little: a thread of
@@ -73,6 +75,7 @@ impl Driver {
 
     /// Sends what is due.
     pub(super) fn flush_adverts(&mut self) {
+        self.queued.clear();
         if self.sender.queued() == 0 {
             return;
         }
@@ -97,13 +100,16 @@ impl Driver {
         let owner = outcome.owners.first().map(|owner| Id(owner.0));
         match (&outcome.result, owner) {
             (Ok(change @ (Change::Added | Change::Adopted | Change::Restored)), Some(id)) => {
+                if let Some(instance) = self.registry.get_mut(id) {
+                    instance.refused_vips.remove(&outcome.vip.address);
+                }
                 self.announce_added(id, &outcome.vip);
                 if *change == Change::Restored {
                     self.restored(id, &outcome.vip);
                 }
             }
             (Ok(_), _) => {}
-            (Err(error), _) => self.address_failed(owner, error),
+            (Err(error), _) => self.address_failed(owner, outcome.vip.address, error),
         }
     }
 
@@ -114,15 +120,14 @@ impl Driver {
         self.note(id, Level::Warn, format!("VIP {} was removed by somebody else: put back", vip.address));
     }
 
-    fn address_failed(&mut self, owner: Option<Id>, error: &NetError) {
+    fn address_failed(&mut self, owner: Option<Id>, address: IpAddr, error: &NetError) {
         if error.interface_missing() {
             return;
         }
         let Some((id, instance)) = owner.and_then(|id| Some((id, self.registry.get_mut(id)?))) else {
             return self.warn(error.to_string());
         };
-        if instance.address_error.as_ref() != Some(error) {
-            instance.address_error = Some(error.clone());
+        if instance.refused_vips.insert(address) {
             self.note(id, Level::Warn, error.to_string());
         }
         self.retry_later(clock::now(), id);
@@ -139,21 +144,22 @@ impl Driver {
     }
 
     fn announcements_failed(&mut self, failures: &[NetError]) {
-        for error in failures.iter().filter(|error| !error.interface_missing()) {
-            self.warn(error.to_string());
+        if let Some(error) = failures.iter().find(|error| !error.interface_missing()) {
+            self.warn_rarely("announcements", error.to_string());
         }
     }
 
     /// Tells the rest of the agent what happened, now that the network knows.
     pub(super) fn publish_all(&mut self) {
-        let now = clock::now();
-        for (id, transition) in std::mem::take(&mut self.unpublished) {
-            self.publish(now, id, transition);
+        for (id, transition, silent_for) in std::mem::take(&mut self.unpublished) {
+            self.publish(id, transition, silent_for);
+        }
+        for instance in std::mem::take(&mut self.removed) {
+            self.send(Update::Removed { instance });
         }
     }
 
-    fn publish(&mut self, now: Mono, id: Id, transition: Transition) {
-        let silent_for = if transition.to == State::Master { self.silence(now, id) } else { None };
+    fn publish(&mut self, id: Id, transition: Transition, silent_for: Option<Duration>) {
         let Some(instance) = self.registry.get(id) else { return };
         let why = if transition.to == State::Fault && !instance.faults.is_empty() {
             instance.faults.join("; ")
