@@ -75,9 +75,11 @@ impl Vip {
     }
 
     /// The request that takes it off, without label and scope: an address that was found in place may have
-    /// others.
-    pub(super) fn remove(&self) -> Request {
-        Request { message: RouteNetlinkMessage::DelAddress(self.identity()), flags: 0 }
+    /// others. It must name the prefix length that the address has there.
+    pub(super) fn remove(&self, prefix_len: u8) -> Request {
+        let mut message = self.identity();
+        message.header.prefix_len = prefix_len;
+        Request { message: RouteNetlinkMessage::DelAddress(message), flags: 0 }
     }
 
     fn identity(&self) -> AddressMessage {
