@@ -177,12 +177,14 @@ impl Addresses {
     }
 
     /// Says that `owner` may not have these addresses, whatever is on the interfaces: clears what an agent
-    /// that was killed left behind. Addresses that an owner holds stay.
+    /// that was killed left behind. Addresses that an owner holds stay. Pass them as they were found, see
+    /// [`Vip::found`]: an IPv4 address with another prefix length is another one.
     pub fn expel(&mut self, owner: Owner, vips: &[Vip]) {
         for vip in vips {
             let entry = self.entry(vip);
             entry.releaser = Some(owner);
             if entry.holders.is_empty() {
+                entry.vip = vip.clone();
                 entry.presence = Presence::Unknown;
             }
             self.enqueue(Key::for_vip(vip));

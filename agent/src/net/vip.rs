@@ -6,6 +6,7 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, CacheInfo};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
+use crate::net::link::InterfaceAddress;
 use crate::net::netlink::Request;
 
 /// A virtual address as it is put on an interface.
@@ -43,6 +44,11 @@ impl Vip {
             deprecated: address.is_ipv6() && prefix_len == 128,
             no_prefix_route: false,
         }
+    }
+
+    /// An address as an interface has it, to be removed from there.
+    pub fn found(held: &InterfaceAddress) -> Self {
+        Self::new(held.ifindex, held.address, held.prefix_len)
     }
 
     /// The request that puts it on its interface.

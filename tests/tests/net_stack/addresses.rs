@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use vipward::net::{Addresses, Change, LinkEvent, Monitor, NetError, Outcome, Owner, Vip};
+use vipward::net::netlink::Netlink;
+use vipward::net::{Addresses, Change, LinkEvent, Links, Monitor, NetError, Outcome, Owner, Vip};
 
 use crate::fixture::{Pair, await_event};
 
@@ -125,6 +126,27 @@ fn leftovers_of_a_killed_agent_are_expelled() {
         addresses.expel(OWNER, &configured);
         assert_eq!(settle(&mut addresses), [Change::Added, Change::Removed, Change::AlreadyGone]);
         assert_eq!(addresses.resync().unwrap(), 0, "the held one is still there");
+    });
+}
+
+#[test]
+fn leftovers_are_expelled_as_they_were_found() {
+    let pair = Pair::new();
+    let ifindex = pair.near.interface("near0").ifindex;
+    let vips = [vip(ifindex, "10.9.0.50", 32), vip(ifindex, "fd09::50", 128)];
+    pair.near.ip("addr add 10.9.0.50/24 dev near0 label near0:old");
+    pair.near.ip("addr add 10.9.0.50/30 dev near0 scope link");
+    pair.near.ip("addr add fd09::50/64 dev near0 nodad");
+    pair.near.inside(|| {
+        let links = Links::dump(&mut Netlink::open().unwrap()).unwrap();
+        let stale: Vec<Vip> =
+            vips.iter().flat_map(|vip| links.holders(vip.address)).map(Vip::found).collect();
+        let mut addresses = Addresses::open().unwrap();
+        addresses.expel(OWNER, &stale);
+        assert_eq!(settle(&mut addresses), [Change::Removed; 3]);
+        for vip in &vips {
+            assert!(prefixes(&mut addresses, vip).is_empty());
+        }
     });
 }
 
