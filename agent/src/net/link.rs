@@ -86,7 +86,7 @@ pub enum LinkEvent {
     AddressAdded(InterfaceAddress),
     /// An address was removed, by whomever.
     AddressRemoved(InterfaceAddress),
-    /// Changes were lost: read the table again.
+    /// Changes were lost: read the table again. Those that follow are newer than this.
     Overrun,
 }
 
@@ -127,11 +127,22 @@ impl Monitor {
                 Err(Errno::EINTR) => {}
                 // ENOBUFS: the kernel dropped changes. Anything else is as bad, and the remedy is the same.
                 Err(_) => {
+                    self.discard();
                     events.push(LinkEvent::Overrun);
                     return;
                 }
             }
         }
+    }
+
+    /// Throws away what is queued, which is older than the table that will be read now. Until nothing is left
+    /// the kernel drops every further change, without saying so again; hence this is bounded by what the
+    /// receive buffer holds.
+    fn discard(&mut self) {
+        while matches!(
+            receive(&self.socket, &mut self.buffer),
+            Ok(_) | Err(Errno::EINTR | Errno::ENOBUFS | Errno::EMSGSIZE)
+        ) {}
     }
 }
 
