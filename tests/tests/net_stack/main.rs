@@ -4,6 +4,5 @@
 mod addresses;
 mod adverts;
 mod announcements;
-mod cost;
 mod fixture;
 mod links;
