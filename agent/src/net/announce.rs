@@ -127,7 +127,6 @@ mod tests {
             up: true,
             running: true,
             mac: Some([2; 6]),
-            mtu: 1500,
             arp: true,
         };
         let vip = IpAddr::from([10, 0, 0, 1]);

@@ -36,8 +36,6 @@ pub struct Interface {
     pub running: bool,
     /// Ethernet address, where it has one of six bytes.
     pub mac: Option<[u8; 6]>,
-    /// Largest IP packet, in bytes.
-    pub mtu: u32,
     /// Ethernet with neighbour resolution, so that announcing an address makes sense.
     pub arp: bool,
 }
@@ -205,11 +203,6 @@ impl Links {
     /// The interface of that index, if it is there.
     pub fn by_index(&self, ifindex: u32) -> Option<&Interface> {
         self.interfaces.get(&ifindex)
-    }
-
-    /// All interfaces, by index.
-    pub fn interfaces(&self) -> impl Iterator<Item = &Interface> {
-        self.interfaces.values()
     }
 
     /// The addresses of an interface, in the kernel's order.

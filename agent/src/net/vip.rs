@@ -26,8 +26,6 @@ pub struct Vip {
     pub scope: u8,
     /// IPv6: never chosen as a source by the kernel (preferred lifetime 0), though it answers as any other.
     pub deprecated: bool,
-    /// Do not add a route to the prefix.
-    pub no_prefix_route: bool,
 }
 
 impl Vip {
@@ -42,7 +40,6 @@ impl Vip {
             broadcast: None,
             scope: 0,
             deprecated: address.is_ipv6() && prefix_len == 128,
-            no_prefix_route: false,
         }
     }
 
@@ -54,8 +51,6 @@ impl Vip {
     /// The request that puts it on its interface.
     pub(super) fn add(&self) -> Request {
         let mut message = self.identity();
-        let mut flags = AddressFlags::empty();
-        flags.set(AddressFlags::Noprefixroute, self.no_prefix_route);
         match self.address {
             IpAddr::V4(_) => {
                 message.header.scope = self.scope.into();
@@ -65,7 +60,7 @@ impl Vip {
             IpAddr::V6(_) => {
                 // Duplicate address detection would leave the address unusable for a second or more, and the
                 // election has just settled whose it is.
-                flags |= AddressFlags::Nodad;
+                message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
                 if self.deprecated {
                     let mut lifetime = CacheInfo::default();
                     lifetime.ifa_valid = u32::MAX;
@@ -73,9 +68,6 @@ impl Vip {
                     message.attributes.push(AddressAttribute::CacheInfo(lifetime));
                 }
             }
-        }
-        if !flags.is_empty() {
-            message.attributes.push(AddressAttribute::Flags(flags));
         }
         Request { message: RouteNetlinkMessage::NewAddress(message), flags: NLM_F_CREATE | NLM_F_EXCL }
     }
