@@ -89,8 +89,8 @@ impl Lane {
         if taken.is_empty() {
             return 0;
         }
-        let refused = self.transmit(taken.len());
-        self.settle(turn, taken, &refused, failures)
+        let refused = self.transmit(&taken);
+        self.settle(turn, taken, refused, failures)
     }
 
     /// Moves up to `max` frames of a queue into the outbox. Repeats wait until each address was announced once.
@@ -116,17 +116,21 @@ impl Lane {
         taken
     }
 
-    /// Empties the outbox of its `count` frames; gives the position and the reason of each that did not go out.
-    fn transmit(&mut self, count: usize) -> Vec<(usize, Errno)> {
+    /// Sends what was taken; gives the position and the reason of each frame that did not go out.
+    fn transmit(&mut self, taken: &[Place]) -> Vec<(usize, NetError)> {
         let mut refused = Vec::new();
         match self.socket.take().map_or_else(open, Ok) {
             Ok(socket) => {
-                self.outbox.flush(&socket, |position, errno| refused.push((position, errno)));
+                self.outbox.flush(&socket, |position, errno| {
+                    let pending = taken.get(position).and_then(|(address, _)| self.pending.get(address));
+                    refused.extend(pending.map(|pending| (position, pending.announcement.failure(errno))));
+                });
                 self.socket = Some(socket);
             }
             Err(errno) => {
                 self.outbox.clear();
-                refused.extend((0..count).map(|position| (position, errno)));
+                let failure = NetError::Open { what: "gratuitous ARP and neighbour advertisements", errno };
+                refused.extend((0..taken.len()).map(|position| (position, failure.clone())));
             }
         }
         refused
@@ -137,17 +141,14 @@ impl Lane {
         &mut self,
         turn: Turn,
         mut taken: Vec<Place>,
-        refused: &[(usize, Errno)],
+        refused: Vec<(usize, NetError)>,
         failures: &mut Vec<NetError>,
     ) -> usize {
         // A full queue ends the attempt, so all behind the first that met it are untried too.
-        let full = |(_, errno): &&(usize, Errno)| {
-            self.vain < VAIN_TRIES && matches!(errno, Errno::EAGAIN | Errno::ENOBUFS)
+        let full = |(_, error): &&(usize, NetError)| {
+            self.vain < VAIN_TRIES && matches!(error.errno(), Errno::EAGAIN | Errno::ENOBUFS)
         };
         let end = refused.iter().find(full).map_or(taken.len(), |(position, _)| *position);
-        if end == 0 {
-            self.vain += 1;
-        }
         let queue = match turn {
             Turn::First => &mut self.first,
             Turn::Repeats => &mut self.repeats,
@@ -155,16 +156,12 @@ impl Lane {
         for place in taken.drain(end..).rev() {
             queue.push_front(place);
         }
-        let mut sent = taken.len();
-        for (position, errno) in refused.iter().take_while(|(position, _)| *position < end) {
-            let Some(pending) = taken.get(*position).and_then(|(address, _)| self.pending.get(address))
-            else {
-                continue;
-            };
-            failures.push(pending.announcement.failure(*errno));
-            sent -= 1;
-        }
-        if sent > 0 {
+        let before = failures.len();
+        failures.extend(refused.into_iter().filter(|(position, _)| *position < end).map(|(_, error)| error));
+        let sent = taken.len() - (failures.len() - before);
+        if end == 0 {
+            self.vain += 1;
+        } else if sent > 0 {
             self.vain = 0;
         }
         for place in taken {
@@ -215,14 +212,18 @@ mod tests {
         }
     }
 
+    fn refusal(errno: Errno) -> NetError {
+        announcement(1).failure(errno)
+    }
+
     /// A slice's addresses, of which a transmit queue takes the first `room`.
     fn slice(lane: &mut Lane, turn: Turn, max: usize, room: usize) -> Vec<u8> {
         let taken = lane.take(turn, max);
         lane.outbox.clear();
-        let refused: Vec<_> = (room..taken.len()).map(|position| (position, Errno::ENOBUFS)).collect();
         let last = |(address, _): &Place| if let IpAddr::V4(v4) = address { v4.octets()[3] } else { 0 };
         let mut sent: Vec<u8> = taken.iter().map(last).collect();
-        sent.truncate(lane.settle(turn, taken, &refused, &mut Vec::new()));
+        let refused = (room..taken.len()).map(|position| (position, refusal(Errno::ENOBUFS))).collect();
+        sent.truncate(lane.settle(turn, taken, refused, &mut Vec::new()));
         sent
     }
 
@@ -274,9 +275,9 @@ mod tests {
         }
         let taken = lane.take(Turn::First, 9);
         let mut failures = Vec::new();
-        let refused = [(0, Errno::EPERM), (2, Errno::EAGAIN)];
-        assert_eq!(lane.settle(Turn::First, taken, &refused, &mut failures), 1);
-        assert_eq!(failures, [announcement(1).failure(Errno::EPERM)]);
+        let refused = vec![(0, refusal(Errno::EPERM)), (2, refusal(Errno::EAGAIN))];
+        assert_eq!(lane.settle(Turn::First, taken, refused, &mut failures), 1);
+        assert_eq!(failures, [refusal(Errno::EPERM)]);
         assert_eq!(first(&mut lane, 9), [3]);
         assert_eq!(repeats(&mut lane, 9), [1, 2, 3]);
         assert_eq!(lane.pending(), 0);
@@ -288,11 +289,11 @@ mod tests {
         for last in 1..=2 {
             lane.queue(announcement(last), 2);
         }
-        let refused = [(0, Errno::ENOBUFS), (1, Errno::ENOBUFS)];
         let mut failures = Vec::new();
         let mut attempt = |lane: &mut Lane, turn| {
             let taken = lane.take(turn, 9);
-            assert_eq!(lane.settle(turn, taken, &refused, &mut failures), 0);
+            let refused = (0..taken.len()).map(|position| (position, refusal(Errno::ENOBUFS))).collect();
+            assert_eq!(lane.settle(turn, taken, refused, &mut failures), 0);
             failures.len()
         };
         assert_eq!((0..VAIN_TRIES).map(|_| attempt(&mut lane, Turn::First)).max(), Some(0));

@@ -3,7 +3,11 @@
 use std::net::IpAddr;
 
 use vipward::net::netlink::Netlink;
-use vipward::net::{Addresses, Change, LinkEvent, Links, Monitor, NetError, Outcome, Owner, Vip};
+use vipward::net::{
+    Addresses, AdvertSender, Announcement, Announcer, Change, Frame, LinkEvent, Links, Monitor, NetError,
+    Outcome, Owner, Vip,
+};
+use vipward_common::wire::GROUP_V4;
 
 use crate::fixture::{Pair, await_event};
 
@@ -370,8 +374,20 @@ fn without_privileges_it_says_what_is_missing() {
         let failure = addresses.apply_slice(9).remove(0).result.unwrap_err();
         assert!(matches!(failure, NetError::Address { .. }));
         assert!(failure.to_string().contains("grant CAP_NET_ADMIN"), "{failure}");
-        let refused = vipward::net::AdvertSender::new().prepare(ifindex, false).unwrap_err();
-        assert!(refused.to_string().contains("CAP_NET_RAW"), "{refused}");
+
+        let group = GROUP_V4.into();
+        let mut sender = AdvertSender::new();
+        sender.queue(7, &Frame::new(ifindex, [10, 9, 0, 1].into(), group, 255, &[]).unwrap());
+        let mut failures = Vec::new();
+        assert_eq!(sender.flush(&mut failures), 0);
+        assert!(failures[0].1.to_string().contains("CAP_NET_RAW"), "{}", failures[0].1);
+
+        let mut announcer = Announcer::new();
+        let (mac, address) = ([2, 0, 0, 0, 0, 1], [10, 9, 0, 50].into());
+        announcer.queue(Announcement { ifindex, mac, address, router: false }, 1);
+        let mut failures = Vec::new();
+        assert_eq!(announcer.send_slice(9, &mut failures), 0);
+        assert!(failures[0].to_string().contains("CAP_NET_RAW"), "{}", failures[0]);
     });
 }
 
