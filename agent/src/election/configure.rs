@@ -14,7 +14,6 @@ use super::plan;
 use super::registry::Id;
 use crate::config::model::{self, Config};
 use crate::kernel::{Attachment, Datapath, Kind};
-use crate::net::announce::ipv6_router;
 use crate::net::{Owner, Vip};
 
 /// What makes an instance the same across a reload: its name may change.
@@ -179,8 +178,6 @@ impl Driver {
                     self.send(Update::Note { level: Level::Info, instance: None, text });
                 }
                 if let Some(instance) = self.registry.get_mut(id) {
-                    instance.forwards =
-                        instance.model.family == model::Family::V6 && ipv6_router(&instance.model.interface);
                     instance.attachment = Some(attachment);
                 }
             }

@@ -22,14 +22,17 @@ pub struct Announcement {
     pub mac: [u8; 6],
     /// The address.
     pub address: IpAddr,
-    /// IPv6: whether this host forwards on the interface, see [`ipv6_router`].
+    /// IPv6: whether this host forwards on the interface, which the advertisement must say.
     pub router: bool,
 }
 
 impl Announcement {
-    /// The announcement of an address on an interface, or none where there is no ARP, as on a tunnel.
-    pub fn on(interface: &Interface, address: IpAddr, router: bool) -> Option<Self> {
+    /// The announcement of an address on an interface, or none where there is no ARP, as on a tunnel. Whether
+    /// the host forwards IPv6 there is looked up each time: an administrator may change it at any moment, of
+    /// which no link event tells.
+    pub fn on(interface: &Interface, address: IpAddr) -> Option<Self> {
         let mac = interface.mac.filter(|_| interface.arp)?;
+        let router = address.is_ipv6() && is_ipv6_router(&interface.name);
         Some(Self { ifindex: interface.ifindex, mac, address, router })
     }
 
@@ -39,12 +42,10 @@ impl Announcement {
     }
 }
 
-/// Whether this host forwards IPv6 on an interface, which its neighbour advertisements must say.
-pub fn ipv6_router(interface: &str) -> bool {
-    // A name comes from configuration: it must stay one component of the path.
-    !interface.contains('/')
-        && std::fs::read(format!("/proc/sys/net/ipv6/conf/{interface}/forwarding"))
-            .is_ok_and(|value| value.first().is_some_and(|digit| (b'1'..=b'9').contains(digit)))
+/// Reading takes the kernel a few microseconds and no lock. A name that the kernel gave is one component of a path.
+fn is_ipv6_router(interface: &str) -> bool {
+    std::fs::read(format!("/proc/sys/net/ipv6/conf/{interface}/forwarding"))
+        .is_ok_and(|value| value.first().is_some_and(|digit| (b'1'..=b'9').contains(digit)))
 }
 
 /// Sends announcements in batches. An address is queued at most once, so the queue is as bounded as the
@@ -130,8 +131,8 @@ mod tests {
             arp: true,
         };
         let vip = IpAddr::from([10, 0, 0, 1]);
-        assert!(Announcement::on(&interface, vip, false).is_some());
-        assert!(Announcement::on(&Interface { arp: false, ..interface.clone() }, vip, false).is_none());
-        assert!(Announcement::on(&Interface { mac: None, ..interface }, vip, false).is_none());
+        assert!(Announcement::on(&interface, vip).is_some());
+        assert!(Announcement::on(&Interface { arp: false, ..interface.clone() }, vip).is_none());
+        assert!(Announcement::on(&Interface { mac: None, ..interface }, vip).is_none());
     }
 }
