@@ -6,3 +6,4 @@ mod adverts;
 mod announcements;
 mod fixture;
 mod links;
+mod prefixes;
