@@ -8,7 +8,6 @@ use vipward_vrrp::router::{Action, Event, WatchTimer};
 use vipward_vrrp::types::{Mono, Priority, State};
 
 use super::driver::Driver;
-use super::instance::Instance;
 use super::message::Level;
 use super::plan;
 use super::registry::Id;
@@ -190,14 +189,14 @@ impl Driver {
         instance.announce_when_added = rounds;
         let Some(instance) = self.registry.get(id) else { return };
         for vip in instance.held.iter().filter(|vip| self.addresses.is_present(vip)) {
-            announce(&mut self.announcer, &self.links, instance, vip, rounds);
+            announce(&mut self.announcer, &self.links, vip, rounds);
         }
     }
 
     /// Announces a VIP that has just been added.
     pub(super) fn announce_added(&mut self, id: Id, vip: &Vip) {
         if let Some(instance) = self.registry.get(id) {
-            announce(&mut self.announcer, &self.links, instance, vip, instance.announce_when_added);
+            announce(&mut self.announcer, &self.links, vip, instance.announce_when_added);
         }
     }
 
@@ -238,9 +237,9 @@ impl Driver {
     }
 }
 
-fn announce(announcer: &mut Announcer, links: &Links, instance: &Instance, vip: &Vip, rounds: u8) {
+fn announce(announcer: &mut Announcer, links: &Links, vip: &Vip, rounds: u8) {
     let link = links.by_index(vip.ifindex);
-    let announcement = link.and_then(|link| Announcement::on(link, vip.address, instance.forwards));
+    let announcement = link.and_then(|link| Announcement::on(link, vip.address));
     if let Some(announcement) = announcement {
         announcer.queue(announcement, rounds);
     }

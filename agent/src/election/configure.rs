@@ -14,7 +14,6 @@ use super::registry::Id;
 use super::{plan, realtime};
 use crate::config::model::{self, Config};
 use crate::kernel::{Attachment, Datapath, Kind};
-use crate::net::announce::ipv6_router;
 use crate::net::{Owner, Vip};
 
 /// Priority of the address owner (RFC 9568 §5.2.4).
@@ -199,8 +198,6 @@ impl Driver {
                     self.send(Update::Note { level: Level::Info, instance: None, text });
                 }
                 if let Some(instance) = self.registry.get_mut(id) {
-                    instance.forwards =
-                        instance.model.family == model::Family::V6 && ipv6_router(&instance.model.interface);
                     instance.attachment = Some(attachment);
                 }
             }

@@ -27,8 +27,6 @@ pub(crate) struct Instance {
     pub(crate) attachment: Option<Attachment>,
     /// Address that our adverts come from, once the interface has one.
     pub(crate) source: Option<IpAddr>,
-    /// This host forwards IPv6 on the interface, which neighbour advertisements must say.
-    pub(crate) forwards: bool,
     /// Why the data path does not serve it.
     pub(crate) datapath_fault: Option<String>,
     /// The machine has not heard of that fault yet.
@@ -91,7 +89,6 @@ impl Instance {
             key: None,
             attachment: None,
             source: None,
-            forwards: false,
             datapath_fault: None,
             refused: false,
             refusals: 0,

@@ -45,11 +45,14 @@ pub struct Outcome {
     pub result: Result<Change, NetError>,
 }
 
+/// What makes an address the same one to the kernel. An interface can have an IPv4 address once per prefix
+/// length, but an IPv6 address only once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     ifindex: u32,
     address: IpAddr,
-    prefix_len: u8,
+    /// IPv4 only.
+    prefix_len: Option<u8>,
 }
 
 /// What we believe of the kernel.
@@ -60,8 +63,10 @@ enum Presence {
     Absent,
     /// Somebody else removed it.
     Lost,
-    /// Present, but with attributes other than those wanted now.
-    Outdated,
+    /// Present, but with attributes other than those wanted now, of which a removal has to name this one.
+    Outdated {
+        prefix_len: u8,
+    },
 }
 
 #[derive(Debug)]
@@ -85,8 +90,24 @@ impl Entry {
     fn need(&self) -> Need {
         match (self.holders.is_empty(), self.presence) {
             (false, Presence::Present) | (true, Presence::Absent | Presence::Lost) => Need::Nothing,
-            (true, _) | (false, Presence::Outdated) => Need::Remove,
+            (true, _) | (false, Presence::Outdated { .. }) => Need::Remove,
             (false, _) => Need::Add,
+        }
+    }
+
+    /// Takes over what is wanted now.
+    fn update(&mut self, vip: &Vip) {
+        let before = std::mem::replace(&mut self.vip, vip.clone());
+        if self.presence == Presence::Present && before != *vip {
+            self.presence = Presence::Outdated { prefix_len: before.prefix_len };
+        }
+    }
+
+    /// The prefix length that a request names: what is wanted, or what is to go.
+    fn prefix_len(&self) -> u8 {
+        match self.presence {
+            Presence::Outdated { prefix_len } => prefix_len,
+            _ => self.vip.prefix_len,
         }
     }
 
@@ -120,21 +141,23 @@ impl Addresses {
     }
 
     /// Says that `owner` wants exactly these addresses from now on. An address with several owners stays until
-    /// the last has released it. One that is held already and now has another label, broadcast address or scope
-    /// is removed and added again, unless it has other owners too.
+    /// the last has released it. One that is held already and now has another label, broadcast address, scope
+    /// or (IPv6) prefix length is removed and added again, unless it has other owners too. Of two that the
+    /// kernel cannot tell apart the first counts.
     pub fn hold(&mut self, owner: Owner, vips: &[Vip]) {
-        let wanted: BTreeSet<Key> = vips.iter().map(Key::for_vip).collect();
+        let mut wanted = BTreeSet::new();
         let before = self.held.remove(&owner).unwrap_or_default();
         for vip in vips {
+            let key = Key::for_vip(vip);
+            if !wanted.insert(key) {
+                continue;
+            }
             let entry = self.entry(vip);
             entry.holders.insert(owner);
-            if entry.vip != *vip && entry.holders.len() == 1 {
-                entry.vip = vip.clone();
-                if entry.presence == Presence::Present {
-                    entry.presence = Presence::Outdated;
-                }
+            if entry.holders.len() == 1 {
+                entry.update(vip);
             }
-            self.enqueue(Key::for_vip(vip));
+            self.enqueue(key);
         }
         for key in before.difference(&wanted) {
             if let Some(entry) = self.entries.get_mut(key) {
@@ -154,12 +177,14 @@ impl Addresses {
     }
 
     /// Says that `owner` may not have these addresses, whatever is on the interfaces: clears what an agent
-    /// that was killed left behind. Addresses that an owner holds stay.
+    /// that was killed left behind. Addresses that an owner holds stay. Pass them as they were found, see
+    /// [`Vip::found`]: an IPv4 address with another prefix length is another one.
     pub fn expel(&mut self, owner: Owner, vips: &[Vip]) {
         for vip in vips {
             let entry = self.entry(vip);
             entry.releaser = Some(owner);
             if entry.holders.is_empty() {
+                entry.vip = vip.clone();
                 entry.presence = Presence::Unknown;
             }
             self.enqueue(Key::for_vip(vip));
@@ -193,15 +218,16 @@ impl Addresses {
                     continue;
                 }
                 Need::Add => requests.push(entry.vip.add()),
-                Need::Remove => requests.push(entry.vip.remove()),
+                Need::Remove => requests.push(entry.vip.remove(entry.prefix_len())),
             }
             batch.push((key, need));
         }
         let answers = self.netlink.send_batch(requests);
+        let found = self.look_after(&batch, &answers);
         batch
             .into_iter()
             .zip(answers)
-            .filter_map(|((key, need), answer)| self.settle(&key, need, answer))
+            .filter_map(|((key, need), answer)| self.settle(&key, need, answer, found.get(&key).copied()))
             .collect()
     }
 
@@ -223,7 +249,10 @@ impl Addresses {
                 let key = Key::of(removed);
                 // A removal of our own is known before its event arrives.
                 let Some(entry) = self.entries.get_mut(&key) else { return 0 };
-                if entry.holders.is_empty() || entry.presence != Presence::Present {
+                if entry.holders.is_empty()
+                    || entry.presence != Presence::Present
+                    || entry.vip.prefix_len != removed.prefix_len
+                {
                     return 0;
                 }
                 entry.presence = Presence::Lost;
@@ -244,10 +273,12 @@ impl Addresses {
 
     /// Compares with what the kernel has; returns how many held addresses were missing, which are queued.
     pub fn resync(&mut self) -> Result<usize, NetError> {
-        let present: BTreeSet<Key> = self.list(None)?.iter().map(Key::of).collect();
+        let present: BTreeMap<Key, u8> =
+            self.list(None)?.iter().map(|held| (Key::of(held), held.prefix_len)).collect();
         let mut missing = Vec::new();
         for (key, entry) in &mut self.entries {
-            if !present.contains(key) && entry.presence == Presence::Present && !entry.holders.is_empty() {
+            let there = present.get(key) == Some(&entry.vip.prefix_len);
+            if !there && entry.presence == Presence::Present && !entry.holders.is_empty() {
                 entry.presence = Presence::Lost;
                 missing.push(*key);
             }
@@ -295,8 +326,37 @@ impl Addresses {
         }
     }
 
-    fn settle(&mut self, key: &Key, need: Need, answer: Result<(), Refusal>) -> Option<Outcome> {
+    /// The prefix lengths of IPv6 addresses, if an answer leaves in doubt what the kernel has: one that exists
+    /// already may have another prefix length than we asked for, and so may one that could not be removed.
+    fn look_after(&mut self, batch: &[(Key, Need)], answers: &[Result<(), Refusal>]) -> BTreeMap<Key, u8> {
+        let doubtful = batch.iter().zip(answers).any(|((key, _), answer)| {
+            let errno = answer.as_ref().err().map(|refusal| refusal.errno);
+            key.address.is_ipv6() && matches!(errno, Some(Errno::EEXIST | Errno::EADDRNOTAVAIL))
+        });
+        // Where the table cannot be read, the answer is taken at its word.
+        let listed = if doubtful { self.list(None).unwrap_or_default() } else { Vec::new() };
+        listed
+            .iter()
+            .filter(|held| held.address.is_ipv6())
+            .map(|held| (Key::of(held), held.prefix_len))
+            .collect()
+    }
+
+    /// Learns from an answer; `found` is the prefix length under which the address was seen afterwards.
+    fn settle(
+        &mut self,
+        key: &Key,
+        need: Need,
+        answer: Result<(), Refusal>,
+        found: Option<u8>,
+    ) -> Option<Outcome> {
         let entry = self.entries.get_mut(key)?;
+        let prefix_len = entry.prefix_len();
+        if let (Err(_), Some(other)) = (&answer, found.filter(|found| *found != prefix_len)) {
+            entry.presence = Presence::Outdated { prefix_len: other };
+            self.enqueue(*key);
+            return None;
+        }
         let was_lost = entry.presence == Presence::Lost;
         let (presence, result) = match (need, answer.map_err(|refusal| (refusal.errno, refusal.detail))) {
             (Need::Add, Ok(())) if was_lost => (Presence::Present, Ok(Change::Restored)),
@@ -308,7 +368,7 @@ impl Addresses {
             }
             (_, Err((errno, detail))) => {
                 let action = if need == Need::Add { "add" } else { "remove" };
-                let Key { ifindex, address, prefix_len } = *key;
+                let Key { ifindex, address, .. } = *key;
                 let failure = NetError::Address { action, address, prefix_len, ifindex, errno, detail };
                 let presence = if failure.interface_missing() { Presence::Absent } else { Presence::Unknown };
                 (presence, Err(failure))
@@ -326,11 +386,15 @@ impl Addresses {
 }
 
 impl Key {
+    fn new(ifindex: u32, address: IpAddr, prefix_len: u8) -> Self {
+        Self { ifindex, address, prefix_len: address.is_ipv4().then_some(prefix_len) }
+    }
+
     fn for_vip(vip: &Vip) -> Self {
-        Self { ifindex: vip.ifindex, address: vip.address, prefix_len: vip.prefix_len }
+        Self::new(vip.ifindex, vip.address, vip.prefix_len)
     }
 
     fn of(held: &InterfaceAddress) -> Self {
-        Self { ifindex: held.ifindex, address: held.address, prefix_len: held.prefix_len }
+        Self::new(held.ifindex, held.address, held.prefix_len)
     }
 }

@@ -153,16 +153,6 @@ impl AdvertSender {
         Self::default()
     }
 
-    /// Opens the socket for an interface and family ahead of the first advert, to report what is missing early.
-    pub fn prepare(&mut self, ifindex: u32, v6: bool) -> Result<(), NetError> {
-        let port = Port { ifindex, v6 };
-        let lane = self.lanes.entry(port).or_default();
-        if lane.socket.is_none() {
-            lane.socket = Some(open(port).map_err(|errno| NetError::Open { what: "adverts", errno })?);
-        }
-        Ok(())
-    }
-
     /// Adds an advert to what the next [`AdvertSender::flush`] sends. `token` comes back if it fails.
     pub fn queue(&mut self, token: u64, frame: &Frame) {
         let port = Port { ifindex: frame.ifindex, v6: frame.destination.is_ipv6() };
@@ -185,22 +175,20 @@ impl AdvertSender {
                 continue;
             }
             let before = failures.len();
-            let mut fail = |position: usize, errno: Errno| {
-                if let Some((token, subject)) = lane.waiting.get(position).copied() {
-                    let what = "an advert";
-                    failures.push((token, NetError::Send { what, subject, ifindex: port.ifindex, errno }));
-                }
-            };
             match lane.socket.take().map_or_else(|| open(*port), Ok) {
                 Ok(socket) => {
-                    lane.outbox.flush(&socket, &mut fail);
+                    lane.outbox.flush(&socket, |position, errno| {
+                        if let Some((token, subject)) = lane.waiting.get(position).copied() {
+                            let (what, ifindex) = ("an advert", port.ifindex);
+                            failures.push((token, NetError::Send { what, subject, ifindex, errno }));
+                        }
+                    });
                     lane.socket = Some(socket);
                 }
                 Err(errno) => {
-                    for position in 0..lane.outbox.len() {
-                        fail(position, errno);
-                    }
                     lane.outbox.clear();
+                    let failure = NetError::Open { what: "adverts", errno };
+                    failures.extend(lane.waiting.iter().map(|(token, _)| (*token, failure.clone())));
                 }
             }
             sent += lane.waiting.len() - (failures.len() - before);

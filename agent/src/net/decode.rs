@@ -20,7 +20,6 @@ const RTM_DELADDR: u16 = 21;
 const LINK_HEADER: usize = 16;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
-const IFLA_MTU: u16 = 4;
 
 const ADDRESS_HEADER: usize = 8;
 const IFA_ADDRESS: u16 = 1;
@@ -55,7 +54,6 @@ fn link(payload: &[u8]) -> Option<Interface> {
         up: header.flags.contains(LinkFlags::Up),
         running: header.flags.contains(LinkFlags::Running | LinkFlags::LowerUp),
         mac: None,
-        mtu: 0,
         arp: header.link_layer_type == LinkLayerType::Ether && !header.flags.contains(LinkFlags::Noarp),
     };
     for attribute in attributes(payload, LINK_HEADER) {
@@ -63,7 +61,6 @@ fn link(payload: &[u8]) -> Option<Interface> {
         match attribute.kind() {
             IFLA_IFNAME => interface.name = text(value),
             IFLA_ADDRESS => interface.mac = value.try_into().ok(),
-            IFLA_MTU => interface.mtu = u32::from_ne_bytes(value.try_into().ok()?),
             _ => {}
         }
     }
@@ -141,22 +138,11 @@ mod tests {
     #[test]
     fn a_link_with_an_attribute_nobody_knows() {
         let mac = [2, 0, 0, 0, 0, 9];
-        let parts = [
-            attribute(0x3f00, &[1, 2, 3]),
-            attribute(IFLA_IFNAME, b"eth0\0"),
-            attribute(IFLA_ADDRESS, &mac),
-            attribute(IFLA_MTU, &1500u32.to_ne_bytes()),
-        ];
+        let parts =
+            [attribute(0x3f00, &[1, 2, 3]), attribute(IFLA_IFNAME, b"eth0\0"), attribute(IFLA_ADDRESS, &mac)];
         let up_and_running = 1 | 1 << 6 | 1 << 16;
-        let expected = Interface {
-            ifindex: 5,
-            name: "eth0".into(),
-            up: true,
-            running: true,
-            mac: Some(mac),
-            mtu: 1500,
-            arp: true,
-        };
+        let expected =
+            Interface { ifindex: 5, name: "eth0".into(), up: true, running: true, mac: Some(mac), arp: true };
         assert_eq!(
             event(RTM_NEWLINK, &link_message(0, up_and_running, &parts)),
             Some(LinkEvent::Link(expected))

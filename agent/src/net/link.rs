@@ -36,8 +36,6 @@ pub struct Interface {
     pub running: bool,
     /// Ethernet address, where it has one of six bytes.
     pub mac: Option<[u8; 6]>,
-    /// Largest IP packet, in bytes.
-    pub mtu: u32,
     /// Ethernet with neighbour resolution, so that announcing an address makes sense.
     pub arp: bool,
 }
@@ -86,7 +84,7 @@ pub enum LinkEvent {
     AddressAdded(InterfaceAddress),
     /// An address was removed, by whomever.
     AddressRemoved(InterfaceAddress),
-    /// Changes were lost: read the table again.
+    /// Changes were lost: read the table again. Those that follow are newer than this.
     Overrun,
 }
 
@@ -127,11 +125,22 @@ impl Monitor {
                 Err(Errno::EINTR) => {}
                 // ENOBUFS: the kernel dropped changes. Anything else is as bad, and the remedy is the same.
                 Err(_) => {
+                    self.discard();
                     events.push(LinkEvent::Overrun);
                     return;
                 }
             }
         }
+    }
+
+    /// Throws away what is queued, which is older than the table that will be read now. Until nothing is left
+    /// the kernel drops every further change, without saying so again; hence this is bounded by what the
+    /// receive buffer holds.
+    fn discard(&mut self) {
+        while matches!(
+            receive(&self.socket, &mut self.buffer),
+            Ok(_) | Err(Errno::EINTR | Errno::ENOBUFS | Errno::EMSGSIZE)
+        ) {}
     }
 }
 
@@ -194,11 +203,6 @@ impl Links {
     /// The interface of that index, if it is there.
     pub fn by_index(&self, ifindex: u32) -> Option<&Interface> {
         self.interfaces.get(&ifindex)
-    }
-
-    /// All interfaces, by index.
-    pub fn interfaces(&self) -> impl Iterator<Item = &Interface> {
-        self.interfaces.values()
     }
 
     /// The addresses of an interface, in the kernel's order.

@@ -6,7 +6,8 @@
 //! * [`address`]: the desired set of virtual addresses, the only code that adds or removes one;
 //! * [`link`]: which interfaces and addresses exist, as a table and as a stream of changes;
 //! * [`advert`]: adverts through the IP output path, batched;
-//! * [`announce`]: gratuitous ARP ([`garp`]) and unsolicited neighbour advertisements ([`na`]), batched;
+//! * [`announce`]: gratuitous ARP ([`garp`]) and unsolicited neighbour advertisements ([`na`]), batched, in a
+//!   `lane` per interface;
 //! * [`netlink`]: the rtnetlink socket below the first two; `socket`: the raw sockets below the others.
 
 pub mod address;
@@ -15,6 +16,7 @@ pub mod announce;
 mod decode;
 pub mod error;
 pub mod garp;
+mod lane;
 pub mod link;
 pub mod na;
 pub mod netlink;

@@ -20,8 +20,6 @@ const FLAG_OVERRIDE: u32 = 1 << 29;
 const OPTION_TARGET_LINK_LAYER: u8 = 2;
 /// Type, code, checksum, flags, target, and one option of eight bytes.
 const MESSAGE_LEN: u16 = 32;
-/// Length of the frame.
-pub const LEN: usize = eth::LEN + 40 + MESSAGE_LEN as usize;
 
 /// Appends an unsolicited neighbour advertisement for `address`, sent from that address to all nodes, with the
 /// override flag so that caches change at once. `router` says whether this host forwards IPv6 on the interface
@@ -91,7 +89,6 @@ mod tests {
         for router in [false, true] {
             let mut frame = Vec::new();
             write(&mut frame, mac, address, router);
-            assert_eq!(frame.len(), LEN);
             assert_eq!(frame[..14], [0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 7, 0x86, 0xdd]);
             assert_eq!(frame[14..22], [0x60, 0, 0, 0, 0, 32, 58, 255]);
             assert_eq!(frame[22..38], address.octets());

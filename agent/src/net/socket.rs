@@ -100,11 +100,6 @@ struct Packet {
 }
 
 impl Outbox {
-    /// Number of packets waiting.
-    pub(super) fn len(&self) -> usize {
-        self.packets.len()
-    }
-
     /// Adds a packet, which `write` appends to the buffer it is given.
     pub(super) fn push(&mut self, destination: Destination, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();

@@ -6,6 +6,7 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, CacheInfo};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
+use crate::net::link::InterfaceAddress;
 use crate::net::netlink::Request;
 
 /// A virtual address as it is put on an interface.
@@ -25,8 +26,6 @@ pub struct Vip {
     pub scope: u8,
     /// IPv6: never chosen as a source by the kernel (preferred lifetime 0), though it answers as any other.
     pub deprecated: bool,
-    /// Do not add a route to the prefix.
-    pub no_prefix_route: bool,
 }
 
 impl Vip {
@@ -41,15 +40,17 @@ impl Vip {
             broadcast: None,
             scope: 0,
             deprecated: address.is_ipv6() && prefix_len == 128,
-            no_prefix_route: false,
         }
+    }
+
+    /// An address as an interface has it, to be removed from there.
+    pub fn found(held: &InterfaceAddress) -> Self {
+        Self::new(held.ifindex, held.address, held.prefix_len)
     }
 
     /// The request that puts it on its interface.
     pub(super) fn add(&self) -> Request {
         let mut message = self.identity();
-        let mut flags = AddressFlags::empty();
-        flags.set(AddressFlags::Noprefixroute, self.no_prefix_route);
         match self.address {
             IpAddr::V4(_) => {
                 message.header.scope = self.scope.into();
@@ -59,7 +60,7 @@ impl Vip {
             IpAddr::V6(_) => {
                 // Duplicate address detection would leave the address unusable for a second or more, and the
                 // election has just settled whose it is.
-                flags |= AddressFlags::Nodad;
+                message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
                 if self.deprecated {
                     let mut lifetime = CacheInfo::default();
                     lifetime.ifa_valid = u32::MAX;
@@ -68,16 +69,15 @@ impl Vip {
                 }
             }
         }
-        if !flags.is_empty() {
-            message.attributes.push(AddressAttribute::Flags(flags));
-        }
         Request { message: RouteNetlinkMessage::NewAddress(message), flags: NLM_F_CREATE | NLM_F_EXCL }
     }
 
     /// The request that takes it off, without label and scope: an address that was found in place may have
-    /// others.
-    pub(super) fn remove(&self) -> Request {
-        Request { message: RouteNetlinkMessage::DelAddress(self.identity()), flags: 0 }
+    /// others. It must name the prefix length that the address has there.
+    pub(super) fn remove(&self, prefix_len: u8) -> Request {
+        let mut message = self.identity();
+        message.header.prefix_len = prefix_len;
+        Request { message: RouteNetlinkMessage::DelAddress(message), flags: 0 }
     }
 
     fn identity(&self) -> AddressMessage {

@@ -2,13 +2,17 @@
 
 use std::net::IpAddr;
 
-use vipward::net::{Addresses, Change, LinkEvent, Monitor, NetError, Outcome, Owner, Vip};
+use vipward::net::{
+    Addresses, AdvertSender, Announcement, Announcer, Change, Frame, LinkEvent, Monitor, NetError, Outcome,
+    Owner, Vip,
+};
+use vipward_common::wire::GROUP_V4;
 
 use crate::fixture::{Pair, await_event};
 
-const OWNER: Owner = Owner(1);
+pub(crate) const OWNER: Owner = Owner(1);
 
-fn vip(ifindex: u32, address: &str, prefix_len: u8) -> Vip {
+pub(crate) fn vip(ifindex: u32, address: &str, prefix_len: u8) -> Vip {
     Vip::new(ifindex, address.parse().unwrap(), prefix_len)
 }
 
@@ -23,7 +27,7 @@ fn changes(outcomes: Vec<Outcome>) -> Vec<Change> {
 }
 
 /// Everything that is pending, in one slice.
-fn settle(addresses: &mut Addresses) -> Vec<Change> {
+pub(crate) fn settle(addresses: &mut Addresses) -> Vec<Change> {
     changes(addresses.apply_slice(usize::MAX))
 }
 
@@ -134,7 +138,7 @@ fn attributes_are_as_configured() {
     let ifindex = pair.near.interface("near0").ifindex;
     let broadcast = "10.9.0.255".parse().ok();
     let labelled = Vip { label: Some("near0:web".into()), broadcast, ..vip(ifindex, "10.9.0.60", 24) };
-    let link_scoped = Vip { scope: 253, no_prefix_route: true, ..vip(ifindex, "10.8.0.61", 24) };
+    let link_scoped = Vip { scope: 253, ..vip(ifindex, "10.8.0.61", 24) };
     pair.near.inside(|| {
         let mut addresses = Addresses::open().unwrap();
         let v6 = [vip(ifindex, "fd09::62", 128), vip(ifindex, "fd09::63", 64), vip(ifindex, "fe80::64", 128)];
@@ -144,8 +148,7 @@ fn attributes_are_as_configured() {
     let shown = pair.near.ip("-o addr show dev near0");
     let line = |address: &str| shown.lines().find(|line| line.contains(address)).unwrap().to_owned();
     assert!(line("10.9.0.60/24").contains("brd 10.9.0.255 scope global secondary near0:web"), "{shown}");
-    assert!(line("10.8.0.61/24").contains("scope link noprefixroute"), "{shown}");
-    assert!(!pair.near.ip("route show dev near0").contains("10.8.0.0/24"));
+    assert!(line("10.8.0.61/24").contains("scope link"), "{shown}");
     for (address, deprecated) in [("fd09::62/128", true), ("fd09::63/64", false), ("fe80::64/128", true)] {
         let line = line(address);
         assert!(line.contains("nodad") && !line.contains("tentative"), "{line}");
@@ -266,8 +269,20 @@ fn without_privileges_it_says_what_is_missing() {
         let failure = addresses.apply_slice(9).remove(0).result.unwrap_err();
         assert!(matches!(failure, NetError::Address { .. }));
         assert!(failure.to_string().contains("grant CAP_NET_ADMIN"), "{failure}");
-        let refused = vipward::net::AdvertSender::new().prepare(ifindex, false).unwrap_err();
-        assert!(refused.to_string().contains("CAP_NET_RAW"), "{refused}");
+
+        let group = GROUP_V4.into();
+        let mut sender = AdvertSender::new();
+        sender.queue(7, &Frame::new(ifindex, [10, 9, 0, 1].into(), group, 255, &[]).unwrap());
+        let mut failures = Vec::new();
+        assert_eq!(sender.flush(&mut failures), 0);
+        assert!(failures[0].1.to_string().contains("CAP_NET_RAW"), "{}", failures[0].1);
+
+        let mut announcer = Announcer::new();
+        let (mac, address) = ([2, 0, 0, 0, 0, 1], [10, 9, 0, 50].into());
+        announcer.queue(Announcement { ifindex, mac, address, router: false }, 1);
+        let mut failures = Vec::new();
+        assert_eq!(announcer.send_slice(9, &mut failures), 0);
+        assert!(failures[0].to_string().contains("CAP_NET_RAW"), "{}", failures[0]);
     });
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use nix::errno::Errno;
 use vipward::net::netlink::Netlink;
-use vipward::net::{AdvertSender, Frame, Links, NetError};
+use vipward::net::{AdvertSender, Frame, Links};
 use vipward_common::wire::{GROUP_V4, GROUP_V6};
 
 use crate::fixture::Pair;
@@ -177,7 +177,6 @@ fn one_that_cannot_go_does_not_hold_up_the_others() {
             assert!(failures[0].1.to_string().contains("MTU"), "{}", failures[0].1);
             assert!(failures[1].1.interface_missing());
         }
-        assert!(matches!(sender.prepare(4444, false), Err(NetError::Open { errno: Errno::ENODEV, .. })));
     });
     capture.frames(4, is_advert);
 }

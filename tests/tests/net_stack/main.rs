@@ -4,6 +4,6 @@
 mod addresses;
 mod adverts;
 mod announcements;
-mod cost;
 mod fixture;
 mod links;
+mod prefixes;
