@@ -132,10 +132,6 @@ impl Agent {
     /// Hands a configuration to everybody whom it concerns.
     fn take(&mut self, loaded: Loaded, reply: oneshot::Sender<Changes>) -> Result<()> {
         self.election.send(Command::Configure(loaded.config, reply))?;
-        // keepalived's word for an instance that is gone.
-        for gone in self.history.list_instances(loaded.plan.hooks.iter().map(|(name, _)| name.clone())) {
-            self.notifier.tell(&gone, Told::Fault, 0);
-        }
         self.history.list_scripts(loaded.plan.scripts.iter().map(|script| script.name.clone()));
         self.notifier.apply(loaded.plan.hooks);
         self.runner.apply(loaded.plan.scripts);
@@ -187,7 +183,16 @@ impl Agent {
                 }
             }
             Update::Note { level, instance, text } => news::note(level, instance.as_deref(), &text),
-            Update::Removed { .. } | Update::Renamed { .. } => {}
+            Update::Removed { instance } => {
+                // keepalived's word for an instance that is gone.
+                self.notifier.tell(&instance, Told::Fault, 0);
+                self.notifier.forget(&instance);
+                self.history.removed(&instance);
+            }
+            Update::Renamed { from, to } => {
+                self.notifier.forget(&from);
+                self.history.renamed(&from, &to);
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The answer to `status`: what the election thread reports, with the wall-clock times that only this side knows.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use vipward_vrrp::types::State;
@@ -12,12 +12,16 @@ use crate::control::status::{
 use crate::election::message::{Snapshot, Transition};
 use crate::kernel::Kind;
 
+/// When an instance changed its state, and why.
+type LastTransition = (SystemTime, String);
+
 /// What happened, and when by the wall clock.
 #[derive(Clone, Debug)]
 pub(super) struct History {
     started: SystemTime,
-    instances: BTreeSet<String>,
-    transitions: HashMap<String, (SystemTime, String)>,
+    transitions: HashMap<String, LastTransition>,
+    /// Of instances whose names others took, until it is heard what they themselves are called now.
+    displaced: HashMap<String, LastTransition>,
     scripts: Vec<ScriptStatus>,
 }
 
@@ -26,8 +30,8 @@ impl History {
     pub(super) fn new() -> History {
         History {
             started: SystemTime::now(),
-            instances: BTreeSet::new(),
             transitions: HashMap::new(),
+            displaced: HashMap::new(),
             scripts: Vec::new(),
         }
     }
@@ -37,14 +41,20 @@ impl History {
         self.transitions.insert(transition.instance.clone(), (SystemTime::now(), transition.why.clone()));
     }
 
-    /// Lists the instances from now on, and returns those that are gone.
-    pub(super) fn list_instances(&mut self, names: impl Iterator<Item = String>) -> Vec<String> {
-        let before = std::mem::replace(&mut self.instances, names.collect());
-        let gone: Vec<String> = before.difference(&self.instances).cloned().collect();
-        for name in &gone {
-            self.transitions.remove(name);
+    /// Forgets an instance that is gone.
+    pub(super) fn removed(&mut self, instance: &str) {
+        self.transitions.remove(instance);
+    }
+
+    /// Keeps the history of an instance that has another name now. Names may move on in a row or change places, and
+    /// are told one by one.
+    pub(super) fn renamed(&mut self, from: &str, to: &str) {
+        let Some(last) = self.displaced.remove(from).or_else(|| self.transitions.remove(from)) else {
+            return;
+        };
+        if let Some(displaced) = self.transitions.insert(to.to_owned(), last) {
+            self.displaced.insert(to.to_owned(), displaced);
         }
-        gone
     }
 
     /// Lists the scripts that run from now on; known results are kept.
@@ -120,5 +130,46 @@ impl History {
             adverts_rejected: instance.rejected.iter().map(|(_, count)| count).sum(),
             name: instance.name,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A history in which each of these had a transition, with its name as the cause.
+    fn of(names: &[&str]) -> History {
+        let mut history = History::new();
+        for name in names {
+            history.transitions.insert((*name).to_owned(), (SystemTime::now(), (*name).to_owned()));
+        }
+        history
+    }
+
+    /// Whose history each name has now.
+    fn owners(history: &History) -> Vec<(&str, &str)> {
+        let mut owners: Vec<(&str, &str)> =
+            history.transitions.iter().map(|(name, (_, why))| (name.as_str(), why.as_str())).collect();
+        owners.sort_unstable();
+        owners
+    }
+
+    #[test]
+    fn a_renamed_instance_keeps_its_history_whoever_had_the_name() {
+        let mut swapped = of(&["a", "b"]);
+        swapped.renamed("a", "b");
+        swapped.renamed("b", "a");
+        assert_eq!(owners(&swapped), [("a", "b"), ("b", "a")]);
+
+        let mut moved_on = of(&["a", "b"]);
+        moved_on.renamed("a", "b");
+        moved_on.renamed("b", "c");
+        assert_eq!(owners(&moved_on), [("b", "a"), ("c", "b")]);
+
+        let mut moved_up = of(&["a", "b", "c"]);
+        moved_up.removed("a");
+        moved_up.renamed("b", "a");
+        moved_up.renamed("c", "b");
+        assert_eq!(owners(&moved_up), [("a", "b"), ("b", "c")]);
     }
 }
