@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
@@ -62,8 +62,10 @@ pub fn run(options: &cli::Run) -> Result<u8> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        // First of all: a start takes a second, and whoever signals meanwhile must not end it the hard way.
+        let signals = Signals::listen()?;
         let mut agent = Agent::start(options, loaded)?;
-        agent.serve().await
+        agent.serve(signals).await
     })?;
     Ok(0)
 }
@@ -88,6 +90,24 @@ fn load(options: &cli::Run) -> Result<Loaded, String> {
     };
     let plan = Plan::new(&config).map_err(|error| error.to_string())?;
     Ok(Loaded { config: Arc::new(config), plan, warnings: findings })
+}
+
+/// What the agent is told by signals.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// From now on these signals wait here and do nothing by themselves.
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
 }
 
 struct Agent {
@@ -121,9 +141,6 @@ impl Agent {
             orders: inbox,
             control,
         };
-        for warning in &loaded.warnings {
-            warn!("{warning}");
-        }
         let (reply, _) = oneshot::channel();
         agent.take(loaded, reply).context("the first configuration")?;
         Ok(agent)
@@ -131,6 +148,9 @@ impl Agent {
 
     /// Hands a configuration to everybody whom it concerns.
     fn take(&mut self, loaded: Loaded, reply: oneshot::Sender<Changes>) -> Result<()> {
+        for warning in &loaded.warnings {
+            warn!("{warning}");
+        }
         self.election.send(Command::Configure(loaded.config, reply))?;
         self.history.list_scripts(loaded.plan.scripts.iter().map(|script| script.name.clone()));
         self.notifier.apply(loaded.plan.hooks);
@@ -138,21 +158,18 @@ impl Agent {
         Ok(())
     }
 
-    async fn serve(&mut self) -> Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
+    async fn serve(&mut self, mut signals: Signals) -> Result<()> {
         loop {
             tokio::select! {
                 Some(update) = self.news.recv() => self.update(update),
                 Some(result) = self.results.recv() => self.verdict(&result),
                 Some(order) = self.orders.recv() => self.order(order),
-                _ = hang_up.recv() => {
+                _ = signals.hang_up.recv() => {
                     let (answer, _) = oneshot::channel();
                     self.reload(answer);
                 }
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
             }
         }
         self.stop().await
