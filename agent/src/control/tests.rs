@@ -21,17 +21,22 @@ use super::status::tests::sample;
 #[derive(Default)]
 struct Agent {
     asked: AtomicU8,
+    /// Has no status to give.
+    busy: bool,
 }
 
 impl Handler for Agent {
-    async fn status(&self) -> StatusSnapshot {
+    async fn status(&self) -> Result<StatusSnapshot, String> {
+        if self.busy {
+            return Err("the election is busy".into());
+        }
         let asked = self.asked.fetch_add(1, Ordering::Relaxed);
         let mut snapshot = sample();
         if let Some(first) = snapshot.instances.first_mut() {
             first.adverts_sent += u64::from(asked);
             first.priority += asked / 4;
         }
-        snapshot
+        Ok(snapshot)
     }
 
     async fn reload(&self) -> Result<ReloadReport, String> {
@@ -48,10 +53,14 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
+        Scene::of(Agent::default())
+    }
+
+    fn of(agent: Agent) -> Scene {
         let dir = tempfile::tempdir().expect("temporary directory");
         let run_dir = Arc::new(RunDir::open(&dir.path().join("run")).expect("run directory"));
         let server = Server::bind(Arc::clone(&run_dir)).expect("bound");
-        Scene { dir, run_dir, task: tokio::spawn(server.serve(Arc::<Agent>::default())) }
+        Scene { dir, run_dir, task: tokio::spawn(server.serve(Arc::new(agent))) }
     }
 
     fn path(&self) -> PathBuf {
@@ -98,6 +107,14 @@ async fn requests_are_answered() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_agent_without_a_status_to_give_says_why() {
+    let scene = Scene::of(Agent { busy: true, ..Agent::default() });
+    let path = scene.path();
+    let error = blocking(move || status_on(&path, Show::default(), &mut Vec::new(), false)).await;
+    assert_eq!(error.expect_err("nothing to show").to_string(), "the election is busy");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use crate::control::protocol::ReloadReport;
 use crate::control::rundir::RunDir;
 use crate::control::server::{Handler, Server};
 use crate::control::status::StatusSnapshot;
-use crate::election::Options;
+use crate::election::{ElectionError, Options};
 use crate::election::message::{Changes, Command, Update};
 use crate::election::thread::Election;
 use crate::privileges;
@@ -34,13 +34,15 @@ const EXIT_CONFIG: u8 = 2;
 const ORDERS: usize = 64;
 /// Script verdicts that wait for the agent.
 const RESULTS: usize = 1024;
+/// The answer of an agent that no longer takes orders.
+const STOPPING: &str = "the agent is stopping";
 /// How long notify scripts get to finish when the agent stops.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// What the control socket asks for.
 #[derive(Debug)]
 enum Order {
-    Status(oneshot::Sender<StatusSnapshot>),
+    Status(oneshot::Sender<Result<StatusSnapshot, String>>),
     Reload(oneshot::Sender<Result<ReloadReport, String>>),
 }
 
@@ -224,20 +226,22 @@ impl Agent {
 
     fn order(&mut self, order: Order) {
         match order {
-            Order::Status(answer) => {
-                let (reply, snapshots) = oneshot::channel();
-                if self.election.send(Command::Snapshot(reply)).is_err() {
-                    return;
-                }
-                let history = self.history.clone();
-                tokio::spawn(async move {
-                    if let Ok(snapshots) = snapshots.await {
-                        let _ = answer.send(history.status(snapshots));
-                    }
-                });
-            }
+            Order::Status(answer) => self.status(answer),
             Order::Reload(answer) => self.reload(answer),
         }
+    }
+
+    fn status(&self, answer: oneshot::Sender<Result<StatusSnapshot, String>>) {
+        let (reply, snapshots) = oneshot::channel();
+        if let Err(error) = self.election.send(Command::Snapshot(reply)) {
+            let _ = answer.send(Err(error.to_string()));
+            return;
+        }
+        let history = self.history.clone();
+        tokio::spawn(async move {
+            let snapshots = snapshots.await.map_err(|_| ElectionError::Gone.to_string());
+            let _ = answer.send(snapshots.map(|snapshots| history.status(snapshots)));
+        });
     }
 
     /// Checks first; a configuration with errors changes nothing.
@@ -258,7 +262,10 @@ impl Agent {
             return;
         }
         tokio::spawn(async move {
-            let Ok(changes) = changes.await else { return };
+            let Ok(changes) = changes.await else {
+                let _ = answer.send(Err(ElectionError::Gone.to_string()));
+                return;
+            };
             info!("reloaded {}: {changes}", file.display());
             let Changes { added, removed, changed, unchanged } = changes;
             let _ = answer.send(Ok(ReloadReport { added, removed, changed, unchanged, warnings }));
@@ -273,15 +280,15 @@ struct Desk {
 }
 
 impl Handler for Desk {
-    async fn status(&self) -> StatusSnapshot {
+    async fn status(&self) -> Result<StatusSnapshot, String> {
         let (answer, status) = oneshot::channel();
         let _ = self.orders.send(Order::Status(answer)).await;
-        status.await.unwrap_or_default()
+        status.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
     }
 
     async fn reload(&self) -> Result<ReloadReport, String> {
         let (answer, report) = oneshot::channel();
         let _ = self.orders.send(Order::Reload(answer)).await;
-        report.await.unwrap_or_else(|_| Err("the agent is stopping".to_owned()))
+        report.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
     }
 }
