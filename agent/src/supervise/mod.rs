@@ -1,6 +1,7 @@
 //! The running agent: starts the election thread, the scripts and the control socket, carries news between them,
 //! and obeys signals. This is the ordinary half: it may log, allocate and wait, for no election depends on it.
 
+mod complaints;
 mod news;
 mod status;
 
@@ -122,6 +123,7 @@ struct Agent {
     history: History,
     orders: mpsc::Receiver<Order>,
     control: tokio::task::JoinHandle<()>,
+    complaints: tokio::task::JoinHandle<()>,
 }
 
 impl Agent {
@@ -129,6 +131,7 @@ impl Agent {
         let run_dir = Arc::new(RunDir::open(&options.run_dir.run_dir)?);
         let server = Server::bind(run_dir)?;
         let (orders, inbox) = mpsc::channel(ORDERS);
+        let complaints = tokio::spawn(complaints::watch(orders.clone()));
         let control = tokio::spawn(server.serve(Arc::new(Desk { orders })));
         let (verdicts, results) = mpsc::channel(RESULTS);
         let (election, news) = Election::start(Options { datapath: options.datapath })?;
@@ -142,6 +145,7 @@ impl Agent {
             history: History::new(),
             orders: inbox,
             control,
+            complaints,
         };
         let (reply, _) = oneshot::channel();
         agent.take(loaded, reply).context("the first configuration")?;
@@ -188,6 +192,7 @@ impl Agent {
         let (verdicts, _) = mpsc::channel(1);
         std::mem::replace(&mut self.notifier, Notifier::new(notify::TIMEOUT)).shutdown(STOP_GRACE).await;
         std::mem::replace(&mut self.runner, Runner::new(verdicts)).shutdown().await;
+        self.complaints.abort();
         self.control.abort();
         Ok(())
     }

@@ -125,9 +125,18 @@ impl History {
             last_transition: last.map(|(at, _)| rfc3339(*at)),
             last_cause: last.map(|(_, why)| why.clone()),
             fault: (!instance.faults.is_empty()).then(|| instance.faults.join("; ")),
+            waiting: instance.waiting,
             adverts_received: instance.counters.accepted,
             adverts_sent: instance.adverts_sent,
+            adverts_failed: instance.adverts_failed,
             adverts_rejected: instance.rejected.iter().map(|(_, count)| count).sum(),
+            adverts_rejected_by: instance.rejected.iter().map(|(label, n)| ((*label).to_owned(), *n)).collect(),
+            adverts_priority_zero: instance.counters.priority_zero,
+            adverts_address_list_differs: instance.counters.address_list,
+            adverts_interval_differs: instance.counters.interval_differs,
+            timer_not_armed: instance.counters.arm_failed,
+            events_ring_full: instance.counters.ring_full,
+            repairs: instance.repairs,
             name: instance.name,
         }
     }
