@@ -73,6 +73,8 @@ pub struct User {
     pub name: String,
     /// Group name or number; the user's own group when `None`.
     pub group: Option<String>,
+    /// Where it was written.
+    pub at: Location,
 }
 
 /// `state`: what an instance wants to be when it starts. keepalived gives a head start only with priority 255.

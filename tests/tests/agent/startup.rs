@@ -89,6 +89,30 @@ fn a_second_agent_on_the_same_run_dir_is_refused() -> Result<()> {
     pair.settles_on(vipward_tests::peers::Side::A)
 }
 
+/// What keeps the agent from starting, `vipward check` finds before, and in the same words.
+#[test]
+fn missing_users_are_found_by_check_and_at_the_start() -> Result<()> {
+    let lab = Lab::new()?;
+    let (host, other) = (lab.host("n1")?, lab.host("n2")?);
+    let conf = Conf::new(Form::V3, &host, &other, 150);
+    let text = conf.with("notify_master true ghost").with("notify_backup true nobody phantoms").to_string();
+    let file = host.write("users.conf", &text)?;
+    let check = Command::new(binary()?).args(["check", "-f"]).arg(&file).output()?;
+    let found = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert_eq!(check.status.code(), UNUSABLE, "{found}");
+    let output = refused(&host, &file.to_string_lossy())?;
+    let said = said(&output);
+    assert_eq!(output.status.code(), UNUSABLE, "{said}");
+    for (line, what) in [("ghost", "there is no user `ghost`"), ("phantoms", "there is no group `phantoms`")] {
+        let number = text.lines().position(|text| text.contains(line)).context("no such line")? + 1;
+        let begin = format!("users.conf:{number}:");
+        let line = found.lines().find(|found| found.contains(&begin)).unwrap_or_default();
+        assert!(line.contains(what), "{found}");
+        assert!(said.contains(line), "check said {line:?}, and the agent {said}");
+    }
+    Ok(())
+}
+
 /// The control socket is there before the data path is loaded, which takes the most of a start.
 #[test]
 fn signals_during_the_start_are_obeyed_when_it_is_done() -> Result<()> {
