@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::config::diagnostic::{Findings, quoted};
-use crate::config::model::{Family, Instance, Location, State, TrackScript, Version, Vip};
+use crate::config::model::{Family, Garp, Instance, Location, State, TrackScript, Version, Vip};
 use crate::config::tree::Node;
 use vipward_common::wire::PRIORITY_OWNER;
 
@@ -82,7 +82,12 @@ pub(super) fn settle(
             })
             .collect(),
         track_interfaces: draft.track_interfaces,
-        garp: draft.garp,
+        // keepalived's defaults for what has keywords of its own there.
+        garp: Garp {
+            lower_prio_delay: draft.garp.delay,
+            lower_prio_repeat: draft.garp.repeat,
+            ..draft.garp
+        },
         notify: draft.notify,
     })
 }
