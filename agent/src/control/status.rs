@@ -14,6 +14,8 @@ pub struct StatusSnapshot {
     pub version: String,
     /// Its process.
     pub pid: u32,
+    /// `router_id` of the configuration, or the host's name.
+    pub router_id: String,
     /// When it started, RFC 3339.
     pub started: String,
     /// VRRP instances, in the order of the configuration.
@@ -231,6 +233,7 @@ pub(crate) mod tests {
         StatusSnapshot {
             version: "0.1.0".into(),
             pid: 42,
+            router_id: "n1".into(),
             started: "2023-11-14T22:00:00.000Z".into(),
             instances: vec![web, database],
             scripts: vec![script],

@@ -16,8 +16,8 @@ use super::show::{Show, status_on};
 use super::status::StatusSnapshot;
 use super::status::tests::sample;
 
-/// Answers with the sample, in which the first instance has sent more adverts at every request and changes its
-/// priority at every fourth.
+/// Answers with the sample, in which the first instance has sent and rejected more adverts at every request and changes
+/// its priority at every fourth.
 #[derive(Default)]
 struct Agent {
     asked: AtomicU8,
@@ -34,6 +34,8 @@ impl Handler for Agent {
         let mut snapshot = sample();
         if let Some(first) = snapshot.instances.first_mut() {
             first.adverts_sent += u64::from(asked);
+            first.adverts_rejected = 1 + u64::from(asked);
+            first.adverts_rejected_by.insert("ttl".into(), first.adverts_rejected);
             first.priority += asked / 4;
         }
         Ok(snapshot)
@@ -94,7 +96,8 @@ fn answer(stream: &UnixStream) -> String {
 async fn requests_are_answered() {
     let scene = Scene::new();
     let status = scene.ask(Request::Status {}).await.expect("answered");
-    assert_eq!(status, Response::Status(Box::new(sample())));
+    let Response::Status(status) = status else { panic!("{status:?}") };
+    assert_eq!(status.instances[1..], sample().instances[1..]);
     let refused = scene.ask(Request::Reload {}).await.expect_err("the handler refuses");
     assert_eq!(refused.to_string(), "x.conf:1:1: error: nonsense");
     let mode = std::fs::metadata(scene.path().join(SOCKET)).expect("there").permissions().mode();
@@ -274,7 +277,7 @@ async fn the_status_command_shows_once_or_every_change() {
     let snapshot: StatusSnapshot = serde_json::from_str(&json).expect("JSON");
     assert_eq!(snapshot.instances.len(), 2);
 
-    // Asked again and again, it shows a change of priority and no mere advert; a closed output ends it.
+    // Asked again and again, it shows a change of priority and no mere advert, accepted or not; a closed output ends it.
     let lines = shown(Show { json: true, watch: true }, 2, false).await.expect("ended without an error");
     let priorities: Vec<u8> = lines
         .iter()

@@ -56,6 +56,12 @@ pub fn run(options: &cli::Run) -> Result<u8> {
             return Ok(EXIT_CONFIG);
         }
     };
+    info!(
+        "vipward {} starts as {} with {}",
+        env!("CARGO_PKG_VERSION"),
+        router_id(&loaded.config),
+        options.file.display()
+    );
     let missing = privileges::missing(&[privileges::NET_ADMIN, privileges::NET_RAW]);
     if !missing.is_empty() {
         bail!(
@@ -93,6 +99,12 @@ fn load(options: &cli::Run) -> Result<Loaded, String> {
     };
     let plan = Plan::new(&config).map_err(|error| error.to_string())?;
     Ok(Loaded { config: Arc::new(config), plan, warnings: findings })
+}
+
+/// This machine's name in messages.
+fn router_id(config: &Config) -> String {
+    let host = || nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
+    config.globals.router_id.clone().unwrap_or_else(host)
 }
 
 /// What the agent is told by signals.
@@ -157,7 +169,9 @@ impl Agent {
         for warning in &loaded.warnings {
             warn!("{warning}");
         }
+        let router_id = router_id(&loaded.config);
         self.election.send(Command::Configure(loaded.config, reply))?;
+        self.history.list_instances(router_id, loaded.plan.hooks.iter().map(|(name, _)| name.clone()));
         self.history.list_scripts(loaded.plan.scripts.iter().map(|script| script.name.clone()));
         self.notifier.apply(loaded.plan.hooks);
         self.runner.apply(loaded.plan.scripts);

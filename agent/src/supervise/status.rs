@@ -19,6 +19,9 @@ type LastTransition = (SystemTime, String);
 #[derive(Clone, Debug)]
 pub(super) struct History {
     started: SystemTime,
+    router_id: String,
+    /// The place of each instance in the configuration.
+    order: HashMap<String, usize>,
     transitions: HashMap<String, LastTransition>,
     /// Of instances whose names others took, until it is heard what they themselves are called now.
     displaced: HashMap<String, LastTransition>,
@@ -30,6 +33,8 @@ impl History {
     pub(super) fn new() -> History {
         History {
             started: SystemTime::now(),
+            router_id: String::new(),
+            order: HashMap::new(),
             transitions: HashMap::new(),
             displaced: HashMap::new(),
             scripts: Vec::new(),
@@ -57,6 +62,12 @@ impl History {
         }
     }
 
+    /// Takes over what a configuration calls this machine, and the order of its instances.
+    pub(super) fn list_instances(&mut self, router_id: String, names: impl Iterator<Item = String>) {
+        self.router_id = router_id;
+        self.order = names.enumerate().map(|(place, name)| (name, place)).collect();
+    }
+
     /// Lists the scripts that run from now on; known results are kept.
     pub(super) fn list_scripts(&mut self, names: impl Iterator<Item = String>) {
         let mut before = std::mem::take(&mut self.scripts);
@@ -80,10 +91,13 @@ impl History {
     }
 
     /// The whole answer.
-    pub(super) fn status(&self, instances: Vec<Snapshot>) -> StatusSnapshot {
+    pub(super) fn status(&self, mut instances: Vec<Snapshot>) -> StatusSnapshot {
+        // The election has them in the order in which they came.
+        instances.sort_by_key(|instance| self.order.get(&instance.name).copied().unwrap_or(usize::MAX));
         StatusSnapshot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
+            router_id: self.router_id.clone(),
             started: rfc3339(self.started),
             instances: instances.into_iter().map(|instance| self.instance(instance)).collect(),
             scripts: self.scripts.clone(),
@@ -161,6 +175,50 @@ mod tests {
             history.transitions.iter().map(|(name, (_, why))| (name.as_str(), why.as_str())).collect();
         owners.sort_unstable();
         owners
+    }
+
+    fn snapshot(name: &str) -> Snapshot {
+        Snapshot {
+            name: name.to_owned(),
+            vrid: 1,
+            interface: "eth0".to_owned(),
+            ipv6: false,
+            state: State::Init,
+            priority: 100,
+            effective_priority: 100,
+            master: None,
+            vips: Vec::new(),
+            source: None,
+            datapath: None,
+            datapath_reason: None,
+            transitions: 0,
+            adverts_sent: 0,
+            adverts_failed: 0,
+            counters: vipward_common::abi::Counters::default(),
+            rejected: vec![("ttl", 2), ("auth_data", 3)],
+            repairs: 0,
+            waiting: Some("its interface".to_owned()),
+            faults: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn instances_are_in_the_order_of_the_configuration() {
+        let mut history = History::new();
+        history.list_instances("n1".to_owned(), ["first", "second", "third"].map(str::to_owned).into_iter());
+        let status = history.status(["third", "new", "first", "second"].map(snapshot).to_vec());
+        let names: Vec<&str> = status.instances.iter().map(|instance| instance.name.as_str()).collect();
+        assert_eq!(names, ["first", "second", "third", "new"]);
+        assert_eq!(status.router_id, "n1");
+    }
+
+    #[test]
+    fn rejections_are_counted_by_reason_and_as_a_sum() {
+        let status = History::new().status(vec![snapshot("a")]);
+        let instance = status.instances.first().expect("one");
+        assert_eq!(instance.adverts_rejected, 5);
+        assert_eq!(instance.adverts_rejected_by.get("auth_data"), Some(&3));
+        assert_eq!(instance.waiting.as_deref(), Some("its interface"));
     }
 
     #[test]
