@@ -1,4 +1,5 @@
-//! The command line. Every option can also be given as an environment variable `VIPWARD_…`.
+//! The command line. Every option of the agent and of `check`, and where the agent is, can also be given as an environment
+//! variable `VIPWARD_…`; how one answer of `status` is shown cannot.
 
 use std::path::PathBuf;
 

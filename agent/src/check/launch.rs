@@ -82,10 +82,10 @@ pub struct Identity {
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// No such user.
-    #[error("there is no user `{0}`")]
+    #[error("there is no user `{}`", .0.escape_debug())]
     NoUser(String),
     /// No such group.
-    #[error("there is no group `{0}`")]
+    #[error("there is no group `{}`", .0.escape_debug())]
     NoGroup(String),
     /// `enable_script_security` demands a user for scripts, and none was given.
     #[error(
@@ -94,8 +94,8 @@ pub enum IdentityError {
     )]
     NoDefaultUser,
     /// The user database could not be read.
-    #[error("cannot look up `{0}`")]
-    Lookup(String, #[source] nix::Error),
+    #[error("cannot look up `{}`: {1}", .0.escape_debug())]
+    Lookup(String, nix::Error),
 }
 
 impl Identity {

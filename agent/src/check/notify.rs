@@ -102,9 +102,21 @@ struct Slot {
 #[derive(Debug)]
 struct Inner {
     hooks: Hooks,
+    standing: Standing,
     next: Option<Event>,
     /// Whether a task serves this slot.
     busy: bool,
+}
+
+/// Whether an instance is still to be told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It is in the configuration.
+    Configured,
+    /// A reload took it out, and what became of it is not told yet.
+    Leaving,
+    /// There will be nothing more to tell.
+    Forgotten,
 }
 
 impl Slot {
@@ -139,25 +151,52 @@ impl Notifier {
         Notifier { slots: HashMap::new(), tasks: JoinSet::new(), cancel: watch::Sender::new(false), timeout }
     }
 
-    /// Makes `instances` the ones that are told of. What an instance that is gone still has to tell is told.
+    /// Makes `instances` the ones of the configuration. One that is gone keeps its scripts until
+    /// [`Notifier::forget`]: it may have to be told how it ended.
     pub fn apply(&mut self, instances: Vec<(String, Hooks)>) {
-        let wanted: HashMap<String, Hooks> = instances.into_iter().collect();
-        // A busy slot stays, so that an instance which comes back at the next reload is served by one task.
-        self.slots.retain(|name, slot| wanted.contains_key(name) || slot.lock().busy);
-        for (name, hooks) in wanted {
+        for slot in self.slots.values() {
+            let mut inner = slot.lock();
+            if inner.standing == Standing::Configured {
+                inner.standing = Standing::Leaving;
+            }
+        }
+        for (name, hooks) in instances {
             if let Some(slot) = self.slots.get(&name) {
-                slot.lock().hooks = hooks;
+                let mut inner = slot.lock();
+                (inner.hooks, inner.standing) = (hooks, Standing::Configured);
                 continue;
             }
-            let inner = Mutex::new(Inner { hooks, next: None, busy: false });
+            let inner = Mutex::new(Inner { hooks, standing: Standing::Configured, next: None, busy: false });
             self.slots.insert(name.clone(), Arc::new(Slot { instance: name, inner }));
         }
+        self.sweep();
+    }
+
+    /// Forgets the scripts of an instance that is gone, once what it has to tell is told. One that the configuration
+    /// names, as it names a new instance like an old one, stays.
+    pub fn forget(&mut self, instance: &str) {
+        if let Some(slot) = self.slots.get(instance) {
+            let mut inner = slot.lock();
+            if inner.standing == Standing::Leaving {
+                inner.standing = Standing::Forgotten;
+            }
+        }
+        self.sweep();
+    }
+
+    /// A busy slot stays, so that an instance which comes back at the next reload is served by one task.
+    fn sweep(&mut self) {
+        self.slots.retain(|_, slot| {
+            let inner = slot.lock();
+            inner.standing != Standing::Forgotten || inner.busy
+        });
     }
 
     /// Tells the scripts of `instance` of its new state. Returns at once; must be called within a tokio runtime.
     pub fn tell(&mut self, instance: &str, told: Told, priority: u8) {
         while self.tasks.try_join_next().is_some() {}
-        let Some(slot) = self.slots.get(instance) else {
+        let known = self.slots.get(instance);
+        let Some(slot) = known.filter(|slot| slot.lock().standing != Standing::Forgotten) else {
             debug!(instance, %told, "no such instance to notify of");
             return;
         };

@@ -19,9 +19,9 @@ pub struct Plan {
 
 /// A script whose user is not to be had.
 #[derive(Debug, thiserror::Error)]
-#[error("{at}: {cause}")]
+#[error("{at}: error: {cause}")]
 pub struct PlanError {
-    /// Where the script is written.
+    /// Where the user is written, or the script if none is.
     pub at: Location,
     /// What is wrong.
     pub cause: IdentityError,
@@ -31,11 +31,9 @@ impl Plan {
     /// Looks up the users that `config` names. A user that does not exist fails the whole plan, so that a reload
     /// keeps what runs.
     pub fn new(config: &Config) -> Result<Plan, PlanError> {
-        let tracked: HashSet<&str> =
-            config.instances.iter().flat_map(|i| &i.track_scripts).map(|track| track.name.as_str()).collect();
-        let mut users = Users { globals: &config.globals, default: None };
+        let mut users = Users::new(&config.globals);
         let mut plan = Plan::default();
-        for script in config.scripts.iter().filter(|script| tracked.contains(script.name.as_str())) {
+        for script in tracked_scripts(config) {
             plan.scripts.push(ScriptSpec {
                 name: script.name.clone(),
                 launch: users.launch(&script.command, script.user.as_ref())?,
@@ -53,13 +51,26 @@ impl Plan {
     }
 }
 
-struct Users<'a> {
+/// The health scripts that somebody tracks: no others run.
+pub(crate) fn tracked_scripts(config: &Config) -> impl Iterator<Item = &Script> {
+    let tracked: HashSet<&str> =
+        config.instances.iter().flat_map(|i| &i.track_scripts).map(|track| track.name.as_str()).collect();
+    config.scripts.iter().filter(move |script| tracked.contains(script.name.as_str()))
+}
+
+/// Whom scripts run as.
+pub(crate) struct Users<'a> {
     globals: &'a Globals,
     /// Whom scripts without a user of their own run as; looked up when the first one needs it.
     default: Option<Identity>,
 }
 
-impl Users<'_> {
+impl<'a> Users<'a> {
+    /// By these `global_defs`.
+    pub(crate) fn new(globals: &'a Globals) -> Users<'a> {
+        Users { globals, default: None }
+    }
+
     fn hooks(&mut self, instance: &Instance) -> Result<Hooks, PlanError> {
         let notify = &instance.notify;
         Ok(Hooks {
@@ -75,7 +86,8 @@ impl Users<'_> {
         script.map(|script| self.launch(&script.command, script.user.as_ref())).transpose()
     }
 
-    fn launch(&mut self, command: &Command, user: Option<&User>) -> Result<Launch, PlanError> {
+    /// What to run for `command`, and as whom: `user`, or the default one.
+    pub(crate) fn launch(&mut self, command: &Command, user: Option<&User>) -> Result<Launch, PlanError> {
         let program = match &command.how {
             How::Exec(words) => Program::Exec(words.clone()),
             How::Shell { shell, line } => Program::Shell { shell: (*shell).to_owned(), line: line.clone() },
@@ -84,7 +96,8 @@ impl Users<'_> {
             Some(user) => Identity::resolve(&user.name, user.group.as_deref()),
             None => self.default_identity(),
         };
-        let identity = identity.map_err(|cause| PlanError { at: command.at.clone(), cause })?;
+        let asked_for = user.or(self.globals.script_user.as_ref()).map_or(&command.at, |user| &user.at);
+        let identity = identity.map_err(|cause| PlanError { at: asked_for.clone(), cause })?;
         Ok(Launch { program, identity, secure: self.globals.script_security })
     }
 

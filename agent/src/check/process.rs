@@ -52,7 +52,7 @@ pub enum Exit {
     #[error("lost track of the process: {0}")]
     Lost(io::Error),
     /// It was refused, see [`secure`].
-    #[error(transparent)]
+    #[error("{0} (enable_script_security)")]
     Insecure(#[from] Insecure),
     /// The machine lacks the memory, processes or descriptors for a child, which says nothing about what the
     /// script checks.

@@ -3,18 +3,20 @@
 //! A task owns its script's counter and its child; nothing is shared but the channel of results. A run starts
 //! every interval; while one lasts, the starts that fall into it are skipped. Cancelling ends the child's whole
 //! process group and reaps it before the task ends. Scripts that nobody tracks are not given to the runner.
+//!
+//! A reload that changes how a command is run, and not the command, leaves its task and so its verdict: `fall` is
+//! there so that one failure means nothing, and a reload is no reason to forget that.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
-use tracing::{debug, info, warn};
+use tokio::time::{Interval, MissedTickBehavior};
+use tracing::{debug, warn};
 
 use super::launch::Launch;
 use super::process::{self, Exit, Finished};
-use super::tracking::Health;
 use super::verdict::Verdict;
 
 /// A health script, as its task needs it. What it does to priorities is [`super::tracking`]'s business.
@@ -36,18 +38,6 @@ pub struct ScriptSpec {
     pub init_fail: bool,
 }
 
-impl ScriptSpec {
-    /// What an instance may assume of the script until its first result. `running` is an instance that was there
-    /// before a reload.
-    pub fn health_before_first_run(&self, running: bool) -> Health {
-        match (self.init_fail, running) {
-            (true, _) => Health::Down,
-            (false, true) => Health::Assumed,
-            (false, false) => Health::Unproven,
-        }
-    }
-}
-
 /// The verdict on a script changed, or is the first one.
 #[derive(Debug)]
 pub struct ScriptResult {
@@ -63,13 +53,6 @@ pub struct ScriptResult {
     pub output: String,
 }
 
-impl ScriptResult {
-    /// How the run ended and what it printed, for a person.
-    pub fn detail(&self) -> String {
-        if self.output.is_empty() { self.exit.to_string() } else { format!("{}: {}", self.exit, self.output) }
-    }
-}
-
 /// Runs scripts. Dropping it ends them, but only [`Runner::shutdown`] waits for their end.
 #[derive(Debug)]
 pub struct Runner {
@@ -80,8 +63,20 @@ pub struct Runner {
 
 #[derive(Debug)]
 struct Running {
-    spec: ScriptSpec,
+    /// How the task is to run the script. The task ends by [`Running::cancel`] and not with this.
+    spec: watch::Sender<ScriptSpec>,
     cancel: watch::Sender<bool>,
+}
+
+impl Running {
+    /// Hands the task another way to run the same command, if it is another.
+    fn adopt(&self, spec: ScriptSpec) {
+        self.spec.send_if_modified(|current| {
+            let differs = *current != spec;
+            *current = spec;
+            differs
+        });
+    }
 }
 
 impl Runner {
@@ -91,14 +86,19 @@ impl Runner {
         Runner { results, running: HashMap::new(), tasks: JoinSet::new() }
     }
 
-    /// Makes `specs` the scripts that run. Those that did not change go on undisturbed, counters included; a
-    /// changed one starts afresh, so that its first run is reported. Must be called within a tokio runtime.
+    /// Makes `specs` the scripts that run. Those whose command did not change go on, counters included, with their new
+    /// settings from the next run on; another command starts afresh, so that its first run is reported. Must be called
+    /// within a tokio runtime.
     pub fn apply(&mut self, specs: Vec<ScriptSpec>) {
         while self.tasks.try_join_next().is_some() {}
         let mut before = std::mem::take(&mut self.running);
         for spec in specs {
-            let running = match before.remove(&spec.name) {
-                Some(running) if running.spec == spec => running,
+            let name = spec.name.clone();
+            let running = match before.remove(&name) {
+                Some(running) if running.spec.borrow().launch.program == spec.launch.program => {
+                    running.adopt(spec);
+                    running
+                }
                 // The old task's sender goes with it, which ends the task. Whoever listens may remember that the
                 // script was up, so its successor assumes nothing and reports its first run.
                 Some(_changed) => self.start(spec, false),
@@ -107,7 +107,7 @@ impl Runner {
                     self.start(spec, init_fail)
                 }
             };
-            self.running.insert(running.spec.name.clone(), running);
+            self.running.insert(name, running);
         }
     }
 
@@ -123,19 +123,18 @@ impl Runner {
 
     fn start(&mut self, spec: ScriptSpec, init_fail: bool) -> Running {
         let (cancel, cancelled) = watch::channel(false);
-        let task = Task {
-            verdict: Verdict::new(spec.rise, spec.fall, init_fail),
-            spec: spec.clone(),
-            results: self.results.clone(),
-            complaint: None,
-        };
+        let verdict = Verdict::new(spec.rise, spec.fall, init_fail);
+        let (sender, specs) = watch::channel(spec.clone());
+        let task = Task { verdict, spec, specs, results: self.results.clone(), complaint: None };
         self.tasks.spawn(task.run(cancelled));
-        Running { spec, cancel }
+        Running { spec: sender, cancel }
     }
 }
 
 struct Task {
     spec: ScriptSpec,
+    /// What is to become of [`Task::spec`].
+    specs: watch::Receiver<ScriptSpec>,
     verdict: Verdict,
     results: mpsc::Sender<ScriptResult>,
     /// The last reason why a run did not even start, so that it is logged once and not every interval.
@@ -144,12 +143,17 @@ struct Task {
 
 impl Task {
     async fn run(mut self, mut cancel: watch::Receiver<bool>) {
-        let mut starts = tokio::time::interval(self.spec.interval.max(Duration::from_millis(1)));
-        starts.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut starts = self.schedule();
         loop {
             tokio::select! {
                 biased;
                 () = process::cancelled(&mut cancel) => return,
+                Ok(()) = self.specs.changed() => {
+                    if self.adopt() {
+                        starts = self.schedule();
+                    }
+                    continue;
+                }
                 _ = starts.tick() => {}
             }
             let finished = process::run(&self.spec.launch, &[], self.spec.timeout, &mut cancel).await;
@@ -160,6 +164,21 @@ impl Task {
                 sent = self.results.send(result) => if sent.is_err() { return },
             }
         }
+    }
+
+    /// From now on.
+    fn schedule(&self) -> Interval {
+        let mut starts = tokio::time::interval(self.spec.interval.max(Duration::from_millis(1)));
+        starts.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        starts
+    }
+
+    /// Takes the newest settings; returns whether they ask for another schedule.
+    fn adopt(&mut self) -> bool {
+        let spec = self.specs.borrow_and_update().clone();
+        self.verdict.set_limits(spec.rise, spec.fall);
+        let interval = std::mem::replace(&mut self.spec, spec).interval;
+        interval != self.spec.interval
     }
 
     fn judge(&mut self, finished: Finished) -> Option<ScriptResult> {
@@ -180,8 +199,6 @@ impl Task {
             debug!(script = name, %exit, ?duration, output, "script ran");
             return None;
         };
-        let state = if up { "up" } else { "down" };
-        info!(script = name, %exit, ?duration, output, "script is {state}");
         Some(ScriptResult { name: name.clone(), up, exit, duration, output })
     }
 

@@ -16,21 +16,27 @@ use super::process::PATH;
 #[derive(Debug, thiserror::Error)]
 pub enum Insecure {
     /// A component belongs to somebody else than root.
-    #[error("`{}` does not belong to root (enable_script_security)", .0.display())]
+    #[error("`{}` does not belong to root", .0.display())]
     Owner(PathBuf),
     /// A component can be written by others.
-    #[error("others can write to `{}` (enable_script_security)", .0.display())]
+    #[error("others can write to `{}`", .0.display())]
     Writable(PathBuf),
     /// A component could not be looked at.
-    #[error("cannot look at `{}`", .0.display())]
-    Unreadable(PathBuf, #[source] io::Error),
+    #[error("cannot look at `{}`: {1}", .0.display())]
+    Unreadable(PathBuf, io::Error),
 }
 
-/// Checks what `launch` would execute; only scripts with root's rights under `secure` are checked at all.
-///
-/// Of a shell line, the shell and every absolute path of an executable file in it are checked.
+/// Checks what `launch` would execute, if it is [`Launch::secure`]: what fails here is not run.
 pub fn check(launch: &Launch) -> Result<(), Insecure> {
-    if !launch.secure || !launch.identity.is_root() {
+    if launch.secure { look(launch) } else { Ok(()) }
+}
+
+/// Whether anybody else than root can change what `launch` would do with root's rights; without these it may be
+/// anybody's.
+///
+/// Of a shell line, the shell and every absolute path of an executable file in it are looked at.
+pub fn look(launch: &Launch) -> Result<(), Insecure> {
+    if !launch.identity.is_root() {
         return Ok(());
     }
     match &launch.program {
@@ -46,12 +52,16 @@ pub fn check(launch: &Launch) -> Result<(), Insecure> {
 
 /// A program that is not found is left for the attempt to run it, which says so better.
 fn check_program(program: &str) -> Result<(), Insecure> {
-    let found = if program.contains('/') {
+    find(program).map_or(Ok(()), |path| check_path(&path))
+}
+
+/// The file that is run for `program`: as named if it has a slash, else the first executable one in [`PATH`].
+pub fn find(program: &str) -> Option<PathBuf> {
+    if program.contains('/') {
         Some(PathBuf::from(program)).filter(|path| path.exists())
     } else {
         PATH.split(':').map(|dir| Path::new(dir).join(program)).find(|path| is_executable(path))
-    };
-    found.map_or(Ok(()), |path| check_path(&path))
+    }
 }
 
 fn check_path(path: &Path) -> Result<(), Insecure> {
@@ -84,7 +94,8 @@ fn others_can_write(metadata: &Metadata) -> bool {
     !sticky && (by_group || mode & 0o002 != 0)
 }
 
-fn is_executable(path: &Path) -> bool {
+/// Whether `path` is a file that somebody may execute.
+pub fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 

@@ -23,6 +23,24 @@ impl Verdict {
         Verdict { rise, fall, counter: if init_fail { 0 } else { rise - 1 }, fresh: !init_fail }
     }
 
+    /// Counts by other limits from now on. What was decided stays decided, and the successes or failures in a row that
+    /// speak against it are kept.
+    pub fn set_limits(&mut self, rise: u32, fall: u32) {
+        let against = if self.is_up() { self.best() - self.counter } else { self.counter };
+        let up = self.is_up();
+        (self.rise, self.fall) = (u64::from(rise.max(1)), u64::from(fall.max(1)));
+        self.counter = match (self.fresh, up) {
+            (true, _) => self.rise - 1,
+            (false, true) => self.best().saturating_sub(against).max(self.rise),
+            (false, false) => against.min(self.rise - 1),
+        };
+    }
+
+    /// The counter after enough successes.
+    fn best(&self) -> u64 {
+        self.rise + self.fall - 1
+    }
+
     /// Whether the script counts as up; before the first run it does not.
     pub fn is_up(&self) -> bool {
         self.counter >= self.rise
@@ -33,10 +51,9 @@ impl Verdict {
     pub fn count(&mut self, success: bool) -> Option<bool> {
         let before = if self.fresh { None } else { Some(self.is_up()) };
         self.fresh = false;
-        let best = self.rise + self.fall - 1;
         self.counter = match (success, self.is_up()) {
             (true, false) if self.counter + 1 < self.rise => self.counter + 1,
-            (true, _) => best,
+            (true, _) => self.best(),
             (false, true) if self.counter > self.rise => self.counter - 1,
             (false, _) => 0,
         };
@@ -89,11 +106,47 @@ mod tests {
         }
     }
 
+    /// What `after` is told once `before` was counted by the first limits and the second ones were set.
+    fn told_after(first: (u32, u32), before: &str, second: (u32, u32), after: &str) -> String {
+        let mut verdict = Verdict::new(first.0, first.1, false);
+        for run in before.chars() {
+            let _ = verdict.count(run == '+');
+        }
+        verdict.set_limits(second.0, second.1);
+        let told = |run| verdict.count(run == '+').map_or('.', |up| if up { 'U' } else { 'D' });
+        after.chars().map(told).collect()
+    }
+
+    #[test]
+    fn other_limits_forget_nothing() {
+        let cases = [
+            // Up stays up until `fall` failures in a row, those before counted.
+            ((1, 1), "+", (1, 3), "---", "..D"),
+            ((1, 3), "+--", (1, 3), "-", "D"),
+            ((1, 3), "+--", (1, 4), "--", ".D"),
+            // More of them than are needed now: the next one decides.
+            ((1, 5), "+---", (1, 2), "-", "D"),
+            ((1, 5), "+---", (1, 2), "+--", "..D"),
+            // Down stays down until `rise` successes in a row.
+            ((1, 1), "-", (3, 1), "+++", "..U"),
+            ((5, 1), "-+++", (2, 1), "+", "U"),
+            // Before the first run there is nothing to keep, and that run decides alone.
+            ((1, 1), "", (5, 2), "+", "U"),
+            ((5, 1), "", (2, 2), "-", "D"),
+        ];
+        for (first, before, second, after, expected) in cases {
+            let told = told_after(first, before, second, after);
+            assert_eq!(told, expected, "{first:?} {before} {second:?} {after}");
+        }
+    }
+
     #[test]
     fn the_largest_numbers_do_not_overflow() {
         let mut verdict = Verdict::new(u32::MAX, u32::MAX, false);
         assert_eq!(verdict.count(true), Some(true));
         assert_eq!(verdict.count(false), None);
+        verdict.set_limits(1, 1);
+        verdict.set_limits(u32::MAX, u32::MAX);
         let mut verdict = Verdict::new(u32::MAX, 1, true);
         assert_eq!(verdict.count(true), None);
     }

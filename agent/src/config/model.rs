@@ -73,6 +73,8 @@ pub struct User {
     pub name: String,
     /// Group name or number; the user's own group when `None`.
     pub group: Option<String>,
+    /// Where it was written.
+    pub at: Location,
 }
 
 /// `state`: what an instance wants to be when it starts. keepalived gives a head start only with priority 255.
@@ -221,17 +223,29 @@ pub struct TrackInterface {
 pub struct Garp {
     /// From the transition to the second set; zero for no second set.
     pub delay: Duration,
-    /// Messages per address in each of the two sets.
+    /// Messages per address in each of the two sets, at most 255.
     pub repeat: u32,
+    /// [`Garp::delay`] where a master meets one of lower priority and stays.
+    pub lower_prio_delay: Duration,
+    /// [`Garp::repeat`] there.
+    pub lower_prio_repeat: u32,
     /// Interval of further sets for as long as it is master; zero for none.
     pub refresh: Duration,
-    /// Messages per address in each of these.
+    /// Messages per address in each of these, at most 255.
     pub refresh_repeat: u32,
 }
 
 impl Default for Garp {
     fn default() -> Garp {
-        Garp { delay: Duration::from_secs(5), repeat: 5, refresh: Duration::ZERO, refresh_repeat: 1 }
+        let (delay, repeat) = (Duration::from_secs(5), 5);
+        Garp {
+            delay,
+            repeat,
+            lower_prio_delay: delay,
+            lower_prio_repeat: repeat,
+            refresh: Duration::ZERO,
+            refresh_repeat: 1,
+        }
     }
 }
 

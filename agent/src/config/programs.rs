@@ -1,103 +1,114 @@
-//! Whether the programs that a configuration names are there, can be run, and can be trusted. Apart from the other
-//! checks because it looks at this machine, and the file may be for another one.
+//! Whether the programs that a configuration names are there, can be run, and can be trusted, and whether there are the
+//! users whom they run as. Apart from the other checks because it looks at this machine, and the file may be for
+//! another one. The rules are those by which the agent runs them.
 
-use std::env;
-use std::fs::Metadata;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
 
 use super::diagnostic::{Findings, quoted};
-use super::model::{Command, Config, How};
+use super::model::{Command, Config, User};
+use crate::check::launch::{Launch, Program};
+use crate::check::plan::{Users, tracked_scripts};
+use crate::check::secure;
 
-/// Searched when the environment names no path.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const ANY_EXECUTE: u32 = 0o111;
-const GROUP_OR_OTHER_WRITE: u32 = 0o022;
-const OTHER_WRITE: u32 = 0o002;
-const STICKY: u32 = 0o1000;
+/// What becomes of a script that cannot be run.
+const CHECK_FAILS: &str = "it counts as failed";
+const NOTIFY_IS_LEFT_OUT: &str = "it is not run";
+
+/// A command that the agent would run.
+struct Run<'c> {
+    command: &'c Command,
+    user: Option<&'c User>,
+    consequence: &'static str,
+}
 
 /// Looks at every program that scripts and notifications run.
 pub(super) fn check(config: &Config, findings: &mut Findings) {
-    let scripts = config.scripts.iter().map(|script| &script.command);
+    let mut users = Users::new(&config.globals);
+    // One line of `script_user` may be wrong for many scripts.
+    let mut said = HashSet::new();
+    for run in runs(config) {
+        match users.launch(run.command, run.user) {
+            Ok(launch) => program(&run, &launch, findings),
+            Err(error) => {
+                if said.insert(error.to_string()) {
+                    findings.error(&error.at, error.cause.to_string());
+                }
+            }
+        }
+    }
+}
+
+fn runs(config: &Config) -> impl Iterator<Item = Run<'_>> {
+    let scripts = tracked_scripts(config).map(|script| Run {
+        command: &script.command,
+        user: script.user.as_ref(),
+        consequence: CHECK_FAILS,
+    });
     let notify = config.instances.iter().flat_map(|instance| {
         let notify = &instance.notify;
         [&notify.any, &notify.master, &notify.backup, &notify.fault, &notify.stop]
     });
-    for command in scripts.chain(notify.flatten().map(|script| &script.command)) {
-        program(command, config.globals.script_security, findings);
-    }
+    scripts.chain(notify.flatten().map(|script| Run {
+        command: &script.command,
+        user: script.user.as_ref(),
+        consequence: NOTIFY_IS_LEFT_OUT,
+    }))
 }
 
-fn program(command: &Command, script_security: bool, findings: &mut Findings) {
-    let name = match &command.how {
-        How::Exec(words) => words.first().map(String::as_str),
+fn program(run: &Run<'_>, launch: &Launch, findings: &mut Findings) {
+    let (at, consequence) = (&run.command.at, run.consequence);
+    let name = match &launch.program {
+        Program::Exec(words) => words.first().map(String::as_str),
         // A line for the shell begins with a program only if it begins with a path.
-        How::Shell { line, .. } => line.split_whitespace().next().filter(|word| word.starts_with('/')),
+        Program::Shell { line, .. } => line.split_whitespace().next().filter(|word| word.starts_with('/')),
     };
-    let Some(name) = name else { return };
-    let shown = quoted(name);
-    let Some((path, metadata)) = find(name) else {
-        findings.warning(&command.at, format!("{shown} is not there, so it counts as failed"));
-        return;
-    };
-    if !metadata.is_file() || metadata.permissions().mode() & ANY_EXECUTE == 0 {
-        findings.warning(&command.at, format!("{shown} is not executable, so it counts as failed"));
-        return;
+    if let Some(name) = name {
+        let wrong = match secure::find(name) {
+            None => Some("there"),
+            Some(path) if !secure::is_executable(&path) => Some("executable"),
+            Some(_) => None,
+        };
+        if let Some(wrong) = wrong {
+            findings.warning(at, format!("{} is not {wrong}, so {consequence}", quoted(name)));
+            return;
+        }
     }
-    let forbidden = if script_security { GROUP_OR_OTHER_WRITE } else { OTHER_WRITE };
-    if let Some(weak) = writable(&path, forbidden) {
-        let weak = quoted(&weak.display().to_string());
+    let Err(weakness) = secure::look(launch) else { return };
+    if launch.secure {
         findings
-            .warning(&command.at, format!("others than root can change {weak}, and so what {shown} does"))
-            .help(if script_security {
-                "with `enable_script_security` it is not run as root"
-            } else {
-                "it may run as root: take the write permission away"
-            });
+            .warning(at, format!("{weakness}, so {consequence}"))
+            .help("`enable_script_security` lets nothing run as root that others can change");
+    } else {
+        findings
+            .warning(at, format!("{weakness}: others can change what is run here as root"))
+            .help("mend its owner and mode, or name a `user` for it");
     }
-}
-
-/// The file that `name` stands for, looked up as execvp(3) does.
-fn find(name: &str) -> Option<(PathBuf, Metadata)> {
-    let regular = |path: PathBuf| path.metadata().ok().map(|metadata| (path, metadata));
-    if name.contains('/') {
-        return regular(PathBuf::from(name));
-    }
-    let path = env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
-    env::split_paths(&path).filter_map(|directory| regular(directory.join(name))).find(|(_, m)| m.is_file())
-}
-
-/// The file or the directory above it that somebody else than root can change.
-fn writable(path: &Path, forbidden: u32) -> Option<PathBuf> {
-    let real = path.canonicalize().ok()?;
-    let weak = real.ancestors().find(|part| {
-        part.metadata().is_ok_and(|metadata| {
-            let mode = metadata.permissions().mode();
-            // In a sticky directory only the owner of a file can replace it.
-            let replaceable = !metadata.is_dir() || mode & STICKY == 0;
-            // Root's own group is no stranger.
-            let strangers = if metadata.gid() == 0 { forbidden & OTHER_WRITE } else { forbidden };
-            replaceable && mode & strangers != 0
-        })
-    });
-    weak.map(Path::to_owned)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
-    use std::path::PathBuf;
+    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::path::{Path, PathBuf};
 
     use super::*;
     use crate::config::{Options, load_str};
 
-    /// What is said of `command` as the script of a tracked check.
-    fn said(command: &str, security: &str) -> Vec<String> {
-        let text = format!(
-            "global_defs {{\n{security}\n}}\nvrrp_script s {{\nscript \"{command}\"\n}}\n\
-             vrrp_instance i {{\ninterface e\nvirtual_router_id 1\nvirtual_ipaddress {{ 10.0.0.1 }}\ntrack_script {{ s }}\n}}"
-        );
-        let config = load_str(Path::new("f"), &text, &Options::default()).config.unwrap();
+    /// What is said of `command` as the script of a tracked check or of `notify`, with these `global_defs`.
+    fn said(command: &str, globals: &str) -> [Vec<String>; 2] {
+        let check = format!("vrrp_script s {{\nscript \"{command}\"\n}}");
+        let [tracked, notify] = ["track_script { s }".to_owned(), format!("notify \"{command}\"")];
+        [(check, tracked), (String::new(), notify)].map(|(block, line)| {
+            let text = format!(
+                "global_defs {{\n{globals}\n}}\n{block}\nvrrp_instance i {{\ninterface e\nvirtual_router_id 1\n\
+                 virtual_ipaddress {{ 10.0.0.1 }}\n{line}\n}}"
+            );
+            found(&text)
+        })
+    }
+
+    fn found(text: &str) -> Vec<String> {
+        let config = load_str(Path::new("f"), text, &Options::default()).config.unwrap();
         let mut findings = Findings::new(false);
         check(&config, &mut findings);
         findings.into_sorted(&[]).iter().map(ToString::to_string).collect()
@@ -110,24 +121,59 @@ mod tests {
         path
     }
 
+    const ROOT: &str = "script_user root";
+    const SECURE: &str = "script_user root\nenable_script_security";
+
     #[test]
     fn programs_are_looked_at() {
-        let directory = env::temp_dir().join(format!("vipward-programs-{}", std::process::id()));
-        fs::create_dir(&directory).unwrap();
-        fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
-        let fine = said(&file(&directory, "fine", 0o755).display().to_string(), "");
-        let plain = said(&file(&directory, "plain", 0o644).display().to_string(), "");
-        let open = said(&file(&directory, "open", 0o777).display().to_string(), "");
-        let absent = said("/absent/check && true", "");
-        let found = said("true", "");
-        let lost = said("no-such-program-anywhere", "");
-        fs::remove_dir_all(&directory).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let named = |path: PathBuf| path.display().to_string();
+        let fine = named(file(directory.path(), "fine", 0o755));
+        let plain = named(file(directory.path(), "plain", 0o644));
+        for command in [fine.as_str(), "true"] {
+            assert_eq!(said(command, SECURE), [const { Vec::<String>::new() }; 2], "{command}");
+        }
+        for (command, wrong) in [
+            (plain.as_str(), "is not executable"),
+            ("/absent/check && true", "`/absent/check` is not there"),
+            ("no-such-program-anywhere", "is not there"),
+        ] {
+            let [check, notify] = said(command, ROOT).map(|said| said.concat());
+            assert!(check.contains(wrong) && check.contains("counts as failed"), "{check}");
+            assert!(notify.contains(wrong) && notify.contains("is not run"), "{notify}");
+        }
+    }
 
-        assert_eq!(fine, [""; 0]);
-        assert!(plain[0].contains("is not executable"), "{plain:?}");
-        assert!(open[0].contains("others than root can change"), "{open:?}");
-        assert!(absent[0].contains("`/absent/check` is not there"), "{absent:?}");
-        assert_eq!(found, [""; 0]);
-        assert!(lost[0].contains("is not there"), "{lost:?}");
+    #[test]
+    fn what_others_can_change_is_judged_as_when_it_runs() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = file(directory.path(), "open", 0o777);
+        let foreign = file(directory.path(), "foreign", 0o755);
+        chown(&foreign, Some(65534), None).unwrap();
+        for (path, weakness) in [(&open, "others can write to"), (&foreign, "does not belong to root")] {
+            let command = path.display().to_string();
+            let [check, notify] = said(&command, SECURE).map(|said| said.concat());
+            assert!(check.contains(weakness) && check.contains("counts as failed"), "{check}");
+            assert!(notify.contains(weakness) && notify.contains("is not run"), "{notify}");
+            let [check, _] = said(&command, ROOT).map(|said| said.concat());
+            assert!(check.contains(weakness) && !check.contains("counts as failed"), "{check}");
+            // Nobody's rights are everybody's.
+            let harmless = said(&command, "script_user nobody\nenable_script_security");
+            assert_eq!(harmless, [const { Vec::<String>::new() }; 2]);
+        }
+    }
+
+    #[test]
+    fn users_that_do_not_exist_are_named_with_their_places() {
+        let text = "global_defs {\nscript_user ghost\n}\nvrrp_script a {\nscript true\nuser nobody phantoms\n}\n\
+                    vrrp_script b {\nscript true\n}\nvrrp_script unused {\nscript true\nuser spectre\n}\n\
+                    vrrp_instance i {\ninterface e\nvirtual_router_id 1\nvirtual_ipaddress { 10.0.0.1 }\n\
+                    track_script {\na\nb\n}\nnotify_master true wraith\nnotify true\n}";
+        let expected = [
+            "f:2:13: error: there is no user `ghost`",
+            "f:6:6: error: there is no group `phantoms`",
+            "f:23:15: error: there is no user `wraith`",
+        ];
+        assert_eq!(found(text), expected);
     }
 }

@@ -3,13 +3,15 @@
 //! * [`rundir`]: the directory, opened safely, and the lock that keeps it to one agent;
 //! * [`protocol`]: requests, answers and limits;
 //! * [`server`]: the agent's side; [`client`]: the other;
-//! * [`status`]: what is answered to `status`; [`render`]: the same for people; [`show`]: the command.
+//! * [`status`]: what is answered to `status`; [`render`]: the same for people, with [`reasons`] in words; [`show`]:
+//!   the command.
 //!
 //! Requests are untrusted input, although only root and the agent's own user get this far: bounded in size, time
 //! and number.
 
 pub mod client;
 pub mod protocol;
+pub mod reasons;
 pub mod render;
 pub mod rundir;
 pub mod server;

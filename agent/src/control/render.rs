@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::reasons::explain;
 use super::status::{Datapath, Family, InstanceStatus, ScriptStatus, State, StatusSnapshot};
 
 /// VIPs that are named in a row before the rest is counted.
@@ -150,12 +151,34 @@ fn instance_notes(instance: &InstanceStatus) -> Vec<String> {
     let note = |what: &Option<String>, label: &str| {
         what.as_ref().map(|what| format!("{name}: {label}{}", printable(what)))
     };
-    let fault = note(&instance.fault, "");
-    let cause = note(&instance.last_cause, "last transition: ");
-    let datapath = note(&instance.datapath_reason, "not on native XDP: ");
-    let rejected = (instance.adverts_rejected > 0)
-        .then(|| format!("{name}: {} adverts were rejected", instance.adverts_rejected));
-    [fault, cause, datapath, rejected].into_iter().flatten().collect()
+    let told = [
+        note(&instance.fault, ""),
+        note(&instance.waiting, "waits for "),
+        note(&instance.last_cause, "last transition: "),
+        note(&instance.datapath_reason, "not on native XDP: "),
+    ];
+    let counted = counts(instance).into_iter().filter(|(count, _)| *count > 0);
+    let counted = counted.map(|(count, what)| format!("{name}: {count} {what}"));
+    told.into_iter().flatten().chain(counted).collect()
+}
+
+/// What should not have happened, and how often it did.
+fn counts(instance: &InstanceStatus) -> [(u64, String); 7] {
+    let reasons: Vec<String> = instance
+        .adverts_rejected_by
+        .iter()
+        .map(|(label, count)| format!("{count} × {}", printable(&explain(label))))
+        .collect();
+    let by = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(", ")) };
+    [
+        (instance.adverts_rejected, format!("adverts were rejected{by}")),
+        (instance.adverts_address_list_differs, "adverts listed other addresses than ours".to_owned()),
+        (instance.adverts_interval_differs, "adverts had another interval than ours".to_owned()),
+        (instance.adverts_failed, "adverts could not be sent".to_owned()),
+        (instance.repairs, "× a VIP was put back that somebody had removed".to_owned()),
+        (instance.timer_not_armed, "× the kernel refused the timer".to_owned()),
+        (instance.events_ring_full, "events of the data path were lost, for its ring was full".to_owned()),
+    ]
 }
 
 fn script_note(script: &ScriptStatus) -> Option<String> {
@@ -188,6 +211,9 @@ mod tests {
         VI_1: last transition: the master fell silent
         database: script chk_db is down
         database: not on native XDP: the driver of bond0.100 has no XDP
+        database: 12 adverts were rejected: 2 × wrong TTL or hop limit (ttl), 10 × sender not among the peers (unknown_peer)
+        database: 3 adverts listed other addresses than ours
+        database: 1 × a VIP was put back that somebody had removed
         script chk_db: down: exit status 1: connection refused
         ");
     }

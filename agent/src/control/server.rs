@@ -28,9 +28,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the agent does for a request.
 pub trait Handler: Send + Sync + 'static {
-    /// The state of everything.
-    fn status(&self) -> impl Future<Output = StatusSnapshot> + Send;
-    /// Reads the configuration again; the error is for the person who asked.
+    /// The state of everything. The errors here are for the person who asked.
+    fn status(&self) -> impl Future<Output = Result<StatusSnapshot, String>> + Send;
+    /// Reads the configuration again.
     fn reload(&self) -> impl Future<Output = Result<ReloadReport, String>> + Send;
 }
 
@@ -141,13 +141,14 @@ async fn answer<H: Handler>(line: &[u8], handler: &H) -> Response {
     };
     let work = async {
         match request {
-            Request::Status {} => Response::Status(Box::new(handler.status().await)),
-            Request::Reload {} => handler.reload().await.map_or_else(Response::Error, Response::Reloaded),
+            Request::Status {} => handler.status().await.map(|status| Response::Status(Box::new(status))),
+            Request::Reload {} => handler.reload().await.map(Response::Reloaded),
         }
     };
     timeout(REQUEST_TIMEOUT, work)
         .await
-        .unwrap_or_else(|_| Response::Error(format!("the agent did not answer within {REQUEST_TIMEOUT:?}")))
+        .unwrap_or_else(|_| Err(format!("the agent did not answer within {REQUEST_TIMEOUT:?}")))
+        .unwrap_or_else(Response::Error)
 }
 
 async fn send(writer: &mut (impl AsyncWriteExt + Unpin), response: &Response) -> io::Result<()> {

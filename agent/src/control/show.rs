@@ -103,11 +103,26 @@ fn ask(connection: &mut Connection) -> Result<StatusSnapshot, ClientError> {
     }
 }
 
-/// Without the counters that move with every advert, which are no change to look at.
+/// Without the counters that move with every advert, which are no change to look at. Of those of trouble, which
+/// anybody on the network can move, it is one that they began.
 fn quiet(mut snapshot: StatusSnapshot) -> StatusSnapshot {
     for instance in &mut snapshot.instances {
         instance.adverts_received = 0;
         instance.adverts_sent = 0;
+        for count in [
+            &mut instance.adverts_failed,
+            &mut instance.adverts_rejected,
+            &mut instance.adverts_priority_zero,
+            &mut instance.adverts_address_list_differs,
+            &mut instance.adverts_interval_differs,
+            &mut instance.timer_not_armed,
+            &mut instance.events_ring_full,
+        ]
+        .into_iter()
+        .chain(instance.adverts_rejected_by.values_mut())
+        {
+            *count = (*count).min(1);
+        }
     }
     snapshot
 }

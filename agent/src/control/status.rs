@@ -1,6 +1,7 @@
 //! What `status` answers: one snapshot of everything, the same for JSON, for the terminal and for whoever reads
 //! the socket. Field names are an interface: add, never rename.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,8 @@ pub struct StatusSnapshot {
     pub version: String,
     /// Its process.
     pub pid: u32,
+    /// `router_id` of the configuration, or the host's name.
+    pub router_id: String,
     /// When it started, RFC 3339.
     pub started: String,
     /// VRRP instances, in the order of the configuration.
@@ -56,18 +59,45 @@ pub struct InstanceStatus {
     /// Why it was.
     #[serde(default)]
     pub last_cause: Option<String>,
-    /// Why it is in FAULT or INIT.
+    /// Why it is in FAULT.
     #[serde(default)]
     pub fault: Option<String>,
+    /// What it waits for in INIT.
+    #[serde(default)]
+    pub waiting: Option<String>,
     /// Adverts accepted.
     #[serde(default)]
     pub adverts_received: u64,
     /// Adverts sent.
     #[serde(default)]
     pub adverts_sent: u64,
+    /// Adverts that the system refused to send.
+    #[serde(default)]
+    pub adverts_failed: u64,
     /// Adverts rejected by a receive check.
     #[serde(default)]
     pub adverts_rejected: u64,
+    /// The same by reason; only reasons that occurred.
+    #[serde(default)]
+    pub adverts_rejected_by: BTreeMap<String, u64>,
+    /// Adverts accepted with priority 0: a master resigned.
+    #[serde(default)]
+    pub adverts_priority_zero: u64,
+    /// Adverts accepted that list other addresses than ours.
+    #[serde(default)]
+    pub adverts_address_list_differs: u64,
+    /// Adverts accepted that have another interval than ours (version 3).
+    #[serde(default)]
+    pub adverts_interval_differs: u64,
+    /// Times that the kernel refused the timer.
+    #[serde(default)]
+    pub timer_not_armed: u64,
+    /// Events of the data path that found the ring full.
+    #[serde(default)]
+    pub events_ring_full: u64,
+    /// VIPs put back after somebody else removed them.
+    #[serde(default)]
+    pub repairs: u64,
 }
 
 /// The master that an instance knows of.
@@ -83,7 +113,7 @@ pub struct Master {
 }
 
 /// Address family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
     /// IPv4.
@@ -137,7 +167,7 @@ pub fn rfc3339(time: SystemTime) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
@@ -160,9 +190,18 @@ pub(super) mod tests {
             last_transition: Some(rfc3339(UNIX_EPOCH + Duration::from_millis(1_700_000_000_123))),
             last_cause: Some("the master fell silent".into()),
             fault: None,
+            waiting: None,
             adverts_received: 7,
             adverts_sent: 99,
+            adverts_failed: 0,
             adverts_rejected: 0,
+            adverts_rejected_by: BTreeMap::new(),
+            adverts_priority_zero: 1,
+            adverts_address_list_differs: 0,
+            adverts_interval_differs: 0,
+            timer_not_armed: 0,
+            events_ring_full: 0,
+            repairs: 0,
         };
         let database = InstanceStatus {
             name: "database".into(),
@@ -179,6 +218,10 @@ pub(super) mod tests {
             last_transition: None,
             last_cause: None,
             fault: Some("script chk_db is down".into()),
+            adverts_rejected: 12,
+            adverts_rejected_by: BTreeMap::from([("ttl".into(), 2), ("unknown_peer".into(), 10)]),
+            adverts_address_list_differs: 3,
+            repairs: 1,
             ..web.clone()
         };
         let script = ScriptStatus {
@@ -190,6 +233,7 @@ pub(super) mod tests {
         StatusSnapshot {
             version: "0.1.0".into(),
             pid: 42,
+            router_id: "n1".into(),
             started: "2023-11-14T22:00:00.000Z".into(),
             instances: vec![web, database],
             scripts: vec![script],
@@ -212,6 +256,7 @@ pub(super) mod tests {
         }
         assert_eq!(json.pointer("/instances/1/datapath"), Some(&"xdp-generic".into()));
         assert_eq!(json.pointer("/instances/1/last_transition"), Some(&serde_json::Value::Null));
+        assert_eq!(json.pointer("/instances/1/adverts_rejected_by/unknown_peer"), Some(&10.into()));
         assert_eq!(json.pointer("/resources"), Some(&serde_json::json!([])));
         let back: StatusSnapshot = serde_json::from_value(json).expect("reads itself");
         assert_eq!(back, sample());

@@ -16,22 +16,29 @@ use super::show::{Show, status_on};
 use super::status::StatusSnapshot;
 use super::status::tests::sample;
 
-/// Answers with the sample, in which the first instance has sent more adverts at every request and changes its
-/// priority at every fourth.
+/// Answers with the sample, in which the first instance has sent and rejected more adverts at every request and changes
+/// its priority at every fourth.
 #[derive(Default)]
 struct Agent {
     asked: AtomicU8,
+    /// Has no status to give.
+    busy: bool,
 }
 
 impl Handler for Agent {
-    async fn status(&self) -> StatusSnapshot {
+    async fn status(&self) -> Result<StatusSnapshot, String> {
+        if self.busy {
+            return Err("the election is busy".into());
+        }
         let asked = self.asked.fetch_add(1, Ordering::Relaxed);
         let mut snapshot = sample();
         if let Some(first) = snapshot.instances.first_mut() {
             first.adverts_sent += u64::from(asked);
+            first.adverts_rejected = 1 + u64::from(asked);
+            first.adverts_rejected_by.insert("ttl".into(), first.adverts_rejected);
             first.priority += asked / 4;
         }
-        snapshot
+        Ok(snapshot)
     }
 
     async fn reload(&self) -> Result<ReloadReport, String> {
@@ -48,10 +55,14 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
+        Scene::of(Agent::default())
+    }
+
+    fn of(agent: Agent) -> Scene {
         let dir = tempfile::tempdir().expect("temporary directory");
         let run_dir = Arc::new(RunDir::open(&dir.path().join("run")).expect("run directory"));
         let server = Server::bind(Arc::clone(&run_dir)).expect("bound");
-        Scene { dir, run_dir, task: tokio::spawn(server.serve(Arc::<Agent>::default())) }
+        Scene { dir, run_dir, task: tokio::spawn(server.serve(Arc::new(agent))) }
     }
 
     fn path(&self) -> PathBuf {
@@ -85,7 +96,8 @@ fn answer(stream: &UnixStream) -> String {
 async fn requests_are_answered() {
     let scene = Scene::new();
     let status = scene.ask(Request::Status {}).await.expect("answered");
-    assert_eq!(status, Response::Status(Box::new(sample())));
+    let Response::Status(status) = status else { panic!("{status:?}") };
+    assert_eq!(status.instances[1..], sample().instances[1..]);
     let refused = scene.ask(Request::Reload {}).await.expect_err("the handler refuses");
     assert_eq!(refused.to_string(), "x.conf:1:1: error: nonsense");
     let mode = std::fs::metadata(scene.path().join(SOCKET)).expect("there").permissions().mode();
@@ -98,6 +110,14 @@ async fn requests_are_answered() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_agent_without_a_status_to_give_says_why() {
+    let scene = Scene::of(Agent { busy: true, ..Agent::default() });
+    let path = scene.path();
+    let error = blocking(move || status_on(&path, Show::default(), &mut Vec::new(), false)).await;
+    assert_eq!(error.expect_err("nothing to show").to_string(), "the election is busy");
 }
 
 #[tokio::test]
@@ -257,7 +277,7 @@ async fn the_status_command_shows_once_or_every_change() {
     let snapshot: StatusSnapshot = serde_json::from_str(&json).expect("JSON");
     assert_eq!(snapshot.instances.len(), 2);
 
-    // Asked again and again, it shows a change of priority and no mere advert; a closed output ends it.
+    // Asked again and again, it shows a change of priority and no mere advert, accepted or not; a closed output ends it.
     let lines = shown(Show { json: true, watch: true }, 2, false).await.expect("ended without an error");
     let priorities: Vec<u8> = lines
         .iter()

@@ -1,6 +1,7 @@
 //! The running agent: starts the election thread, the scripts and the control socket, carries news between them,
 //! and obeys signals. This is the ordinary half: it may log, allocate and wait, for no election depends on it.
 
+mod complaints;
 mod news;
 mod status;
 
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
@@ -22,7 +23,7 @@ use crate::control::protocol::ReloadReport;
 use crate::control::rundir::RunDir;
 use crate::control::server::{Handler, Server};
 use crate::control::status::StatusSnapshot;
-use crate::election::Options;
+use crate::election::{ElectionError, Options};
 use crate::election::message::{Changes, Command, Update};
 use crate::election::thread::Election;
 use crate::privileges;
@@ -34,13 +35,15 @@ const EXIT_CONFIG: u8 = 2;
 const ORDERS: usize = 64;
 /// Script verdicts that wait for the agent.
 const RESULTS: usize = 1024;
+/// The answer of an agent that no longer takes orders.
+const STOPPING: &str = "the agent is stopping";
 /// How long notify scripts get to finish when the agent stops.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// What the control socket asks for.
 #[derive(Debug)]
 enum Order {
-    Status(oneshot::Sender<StatusSnapshot>),
+    Status(oneshot::Sender<Result<StatusSnapshot, String>>),
     Reload(oneshot::Sender<Result<ReloadReport, String>>),
 }
 
@@ -53,6 +56,12 @@ pub fn run(options: &cli::Run) -> Result<u8> {
             return Ok(EXIT_CONFIG);
         }
     };
+    info!(
+        "vipward {} starts as {} with {}",
+        env!("CARGO_PKG_VERSION"),
+        router_id(&loaded.config),
+        options.file.display()
+    );
     let missing = privileges::missing(&[privileges::NET_ADMIN, privileges::NET_RAW]);
     if !missing.is_empty() {
         bail!(
@@ -62,8 +71,10 @@ pub fn run(options: &cli::Run) -> Result<u8> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        // First of all: a start takes a second, and whoever signals meanwhile must not end it the hard way.
+        let signals = Signals::listen()?;
         let mut agent = Agent::start(options, loaded)?;
-        agent.serve().await
+        agent.serve(signals).await
     })?;
     Ok(0)
 }
@@ -90,6 +101,30 @@ fn load(options: &cli::Run) -> Result<Loaded, String> {
     Ok(Loaded { config: Arc::new(config), plan, warnings: findings })
 }
 
+/// This machine's name in messages.
+fn router_id(config: &Config) -> String {
+    let host = || nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
+    config.globals.router_id.clone().unwrap_or_else(host)
+}
+
+/// What the agent is told by signals.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// From now on these signals wait here and do nothing by themselves.
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 struct Agent {
     options: cli::Run,
     election: Election,
@@ -100,6 +135,7 @@ struct Agent {
     history: History,
     orders: mpsc::Receiver<Order>,
     control: tokio::task::JoinHandle<()>,
+    complaints: tokio::task::JoinHandle<()>,
 }
 
 impl Agent {
@@ -107,6 +143,7 @@ impl Agent {
         let run_dir = Arc::new(RunDir::open(&options.run_dir.run_dir)?);
         let server = Server::bind(run_dir)?;
         let (orders, inbox) = mpsc::channel(ORDERS);
+        let complaints = tokio::spawn(complaints::watch(orders.clone()));
         let control = tokio::spawn(server.serve(Arc::new(Desk { orders })));
         let (verdicts, results) = mpsc::channel(RESULTS);
         let (election, news) = Election::start(Options { datapath: options.datapath })?;
@@ -120,10 +157,8 @@ impl Agent {
             history: History::new(),
             orders: inbox,
             control,
+            complaints,
         };
-        for warning in &loaded.warnings {
-            warn!("{warning}");
-        }
         let (reply, _) = oneshot::channel();
         agent.take(loaded, reply).context("the first configuration")?;
         Ok(agent)
@@ -131,32 +166,30 @@ impl Agent {
 
     /// Hands a configuration to everybody whom it concerns.
     fn take(&mut self, loaded: Loaded, reply: oneshot::Sender<Changes>) -> Result<()> {
-        self.election.send(Command::Configure(loaded.config, reply))?;
-        // keepalived's word for an instance that is gone.
-        for gone in self.history.list_instances(loaded.plan.hooks.iter().map(|(name, _)| name.clone())) {
-            self.notifier.tell(&gone, Told::Fault, 0);
+        for warning in &loaded.warnings {
+            warn!("{warning}");
         }
+        let router_id = router_id(&loaded.config);
+        self.election.send(Command::Configure(loaded.config, reply))?;
+        self.history.list_instances(router_id, loaded.plan.hooks.iter().map(|(name, _)| name.clone()));
         self.history.list_scripts(loaded.plan.scripts.iter().map(|script| script.name.clone()));
         self.notifier.apply(loaded.plan.hooks);
         self.runner.apply(loaded.plan.scripts);
         Ok(())
     }
 
-    async fn serve(&mut self) -> Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
+    async fn serve(&mut self, mut signals: Signals) -> Result<()> {
         loop {
             tokio::select! {
                 Some(update) = self.news.recv() => self.update(update),
                 Some(result) = self.results.recv() => self.verdict(&result),
                 Some(order) = self.orders.recv() => self.order(order),
-                _ = hang_up.recv() => {
+                _ = signals.hang_up.recv() => {
                     let (answer, _) = oneshot::channel();
                     self.reload(answer);
                 }
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
             }
         }
         self.stop().await
@@ -173,6 +206,7 @@ impl Agent {
         let (verdicts, _) = mpsc::channel(1);
         std::mem::replace(&mut self.notifier, Notifier::new(notify::TIMEOUT)).shutdown(STOP_GRACE).await;
         std::mem::replace(&mut self.runner, Runner::new(verdicts)).shutdown().await;
+        self.complaints.abort();
         self.control.abort();
         Ok(())
     }
@@ -187,7 +221,16 @@ impl Agent {
                 }
             }
             Update::Note { level, instance, text } => news::note(level, instance.as_deref(), &text),
-            Update::Removed { .. } | Update::Renamed { .. } => {}
+            Update::Removed { instance } => {
+                // keepalived's word for an instance that is gone.
+                self.notifier.tell(&instance, Told::Fault, 0);
+                self.notifier.forget(&instance);
+                self.history.removed(&instance);
+            }
+            Update::Renamed { from, to } => {
+                self.notifier.forget(&from);
+                self.history.renamed(&from, &to);
+            }
         }
     }
 
@@ -202,20 +245,22 @@ impl Agent {
 
     fn order(&mut self, order: Order) {
         match order {
-            Order::Status(answer) => {
-                let (reply, snapshots) = oneshot::channel();
-                if self.election.send(Command::Snapshot(reply)).is_err() {
-                    return;
-                }
-                let history = self.history.clone();
-                tokio::spawn(async move {
-                    if let Ok(snapshots) = snapshots.await {
-                        let _ = answer.send(history.status(snapshots));
-                    }
-                });
-            }
+            Order::Status(answer) => self.status(answer),
             Order::Reload(answer) => self.reload(answer),
         }
+    }
+
+    fn status(&self, answer: oneshot::Sender<Result<StatusSnapshot, String>>) {
+        let (reply, snapshots) = oneshot::channel();
+        if let Err(error) = self.election.send(Command::Snapshot(reply)) {
+            let _ = answer.send(Err(error.to_string()));
+            return;
+        }
+        let history = self.history.clone();
+        tokio::spawn(async move {
+            let snapshots = snapshots.await.map_err(|_| ElectionError::Gone.to_string());
+            let _ = answer.send(snapshots.map(|snapshots| history.status(snapshots)));
+        });
     }
 
     /// Checks first; a configuration with errors changes nothing.
@@ -236,7 +281,10 @@ impl Agent {
             return;
         }
         tokio::spawn(async move {
-            let Ok(changes) = changes.await else { return };
+            let Ok(changes) = changes.await else {
+                let _ = answer.send(Err(ElectionError::Gone.to_string()));
+                return;
+            };
             info!("reloaded {}: {changes}", file.display());
             let Changes { added, removed, changed, unchanged } = changes;
             let _ = answer.send(Ok(ReloadReport { added, removed, changed, unchanged, warnings }));
@@ -251,15 +299,15 @@ struct Desk {
 }
 
 impl Handler for Desk {
-    async fn status(&self) -> StatusSnapshot {
+    async fn status(&self) -> Result<StatusSnapshot, String> {
         let (answer, status) = oneshot::channel();
         let _ = self.orders.send(Order::Status(answer)).await;
-        status.await.unwrap_or_default()
+        status.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
     }
 
     async fn reload(&self) -> Result<ReloadReport, String> {
         let (answer, report) = oneshot::channel();
         let _ = self.orders.send(Order::Reload(answer)).await;
-        report.await.unwrap_or_else(|_| Err("the agent is stopping".to_owned()))
+        report.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
     }
 }

@@ -1,6 +1,6 @@
 //! The answer to `status`: what the election thread reports, with the wall-clock times that only this side knows.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use vipward_vrrp::types::State;
@@ -12,12 +12,19 @@ use crate::control::status::{
 use crate::election::message::{Snapshot, Transition};
 use crate::kernel::Kind;
 
+/// When an instance changed its state, and why.
+type LastTransition = (SystemTime, String);
+
 /// What happened, and when by the wall clock.
 #[derive(Clone, Debug)]
 pub(super) struct History {
     started: SystemTime,
-    instances: BTreeSet<String>,
-    transitions: HashMap<String, (SystemTime, String)>,
+    router_id: String,
+    /// The place of each instance in the configuration.
+    order: HashMap<String, usize>,
+    transitions: HashMap<String, LastTransition>,
+    /// Of instances whose names others took, until it is heard what they themselves are called now.
+    displaced: HashMap<String, LastTransition>,
     scripts: Vec<ScriptStatus>,
 }
 
@@ -26,8 +33,10 @@ impl History {
     pub(super) fn new() -> History {
         History {
             started: SystemTime::now(),
-            instances: BTreeSet::new(),
+            router_id: String::new(),
+            order: HashMap::new(),
             transitions: HashMap::new(),
+            displaced: HashMap::new(),
             scripts: Vec::new(),
         }
     }
@@ -37,14 +46,26 @@ impl History {
         self.transitions.insert(transition.instance.clone(), (SystemTime::now(), transition.why.clone()));
     }
 
-    /// Lists the instances from now on, and returns those that are gone.
-    pub(super) fn list_instances(&mut self, names: impl Iterator<Item = String>) -> Vec<String> {
-        let before = std::mem::replace(&mut self.instances, names.collect());
-        let gone: Vec<String> = before.difference(&self.instances).cloned().collect();
-        for name in &gone {
-            self.transitions.remove(name);
+    /// Forgets an instance that is gone.
+    pub(super) fn removed(&mut self, instance: &str) {
+        self.transitions.remove(instance);
+    }
+
+    /// Keeps the history of an instance that has another name now. Names may move on in a row or change places, and
+    /// are told one by one.
+    pub(super) fn renamed(&mut self, from: &str, to: &str) {
+        let Some(last) = self.displaced.remove(from).or_else(|| self.transitions.remove(from)) else {
+            return;
+        };
+        if let Some(displaced) = self.transitions.insert(to.to_owned(), last) {
+            self.displaced.insert(to.to_owned(), displaced);
         }
-        gone
+    }
+
+    /// Takes over what a configuration calls this machine, and the order of its instances.
+    pub(super) fn list_instances(&mut self, router_id: String, names: impl Iterator<Item = String>) {
+        self.router_id = router_id;
+        self.order = names.enumerate().map(|(place, name)| (name, place)).collect();
     }
 
     /// Lists the scripts that run from now on; known results are kept.
@@ -70,10 +91,13 @@ impl History {
     }
 
     /// The whole answer.
-    pub(super) fn status(&self, instances: Vec<Snapshot>) -> StatusSnapshot {
+    pub(super) fn status(&self, mut instances: Vec<Snapshot>) -> StatusSnapshot {
+        // The election has them in the order in which they came.
+        instances.sort_by_key(|instance| self.order.get(&instance.name).copied().unwrap_or(usize::MAX));
         StatusSnapshot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
+            router_id: self.router_id.clone(),
             started: rfc3339(self.started),
             instances: instances.into_iter().map(|instance| self.instance(instance)).collect(),
             scripts: self.scripts.clone(),
@@ -115,10 +139,104 @@ impl History {
             last_transition: last.map(|(at, _)| rfc3339(*at)),
             last_cause: last.map(|(_, why)| why.clone()),
             fault: (!instance.faults.is_empty()).then(|| instance.faults.join("; ")),
+            waiting: instance.waiting,
             adverts_received: instance.counters.accepted,
             adverts_sent: instance.adverts_sent,
+            adverts_failed: instance.adverts_failed,
             adverts_rejected: instance.rejected.iter().map(|(_, count)| count).sum(),
+            adverts_rejected_by: instance.rejected.iter().map(|(label, n)| ((*label).to_owned(), *n)).collect(),
+            adverts_priority_zero: instance.counters.priority_zero,
+            adverts_address_list_differs: instance.counters.address_list,
+            adverts_interval_differs: instance.counters.interval_differs,
+            timer_not_armed: instance.counters.arm_failed,
+            events_ring_full: instance.counters.ring_full,
+            repairs: instance.repairs,
             name: instance.name,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A history in which each of these had a transition, with its name as the cause.
+    fn of(names: &[&str]) -> History {
+        let mut history = History::new();
+        for name in names {
+            history.transitions.insert((*name).to_owned(), (SystemTime::now(), (*name).to_owned()));
+        }
+        history
+    }
+
+    /// Whose history each name has now.
+    fn owners(history: &History) -> Vec<(&str, &str)> {
+        let mut owners: Vec<(&str, &str)> =
+            history.transitions.iter().map(|(name, (_, why))| (name.as_str(), why.as_str())).collect();
+        owners.sort_unstable();
+        owners
+    }
+
+    fn snapshot(name: &str) -> Snapshot {
+        Snapshot {
+            name: name.to_owned(),
+            vrid: 1,
+            interface: "eth0".to_owned(),
+            ipv6: false,
+            state: State::Init,
+            priority: 100,
+            effective_priority: 100,
+            master: None,
+            vips: Vec::new(),
+            source: None,
+            datapath: None,
+            datapath_reason: None,
+            transitions: 0,
+            adverts_sent: 0,
+            adverts_failed: 0,
+            counters: vipward_common::abi::Counters::default(),
+            rejected: vec![("ttl", 2), ("auth_data", 3)],
+            repairs: 0,
+            waiting: Some("its interface".to_owned()),
+            faults: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn instances_are_in_the_order_of_the_configuration() {
+        let mut history = History::new();
+        history.list_instances("n1".to_owned(), ["first", "second", "third"].map(str::to_owned).into_iter());
+        let status = history.status(["third", "new", "first", "second"].map(snapshot).to_vec());
+        let names: Vec<&str> = status.instances.iter().map(|instance| instance.name.as_str()).collect();
+        assert_eq!(names, ["first", "second", "third", "new"]);
+        assert_eq!(status.router_id, "n1");
+    }
+
+    #[test]
+    fn rejections_are_counted_by_reason_and_as_a_sum() {
+        let status = History::new().status(vec![snapshot("a")]);
+        let instance = status.instances.first().expect("one");
+        assert_eq!(instance.adverts_rejected, 5);
+        assert_eq!(instance.adverts_rejected_by.get("auth_data"), Some(&3));
+        assert_eq!(instance.waiting.as_deref(), Some("its interface"));
+    }
+
+    #[test]
+    fn a_renamed_instance_keeps_its_history_whoever_had_the_name() {
+        let mut swapped = of(&["a", "b"]);
+        swapped.renamed("a", "b");
+        swapped.renamed("b", "a");
+        assert_eq!(owners(&swapped), [("a", "b"), ("b", "a")]);
+
+        let mut moved_on = of(&["a", "b"]);
+        moved_on.renamed("a", "b");
+        moved_on.renamed("b", "c");
+        assert_eq!(owners(&moved_on), [("b", "a"), ("c", "b")]);
+
+        let mut moved_up = of(&["a", "b", "c"]);
+        moved_up.removed("a");
+        moved_up.renamed("b", "a");
+        moved_up.renamed("c", "b");
+        assert_eq!(owners(&moved_up), [("a", "b"), ("b", "c")]);
     }
 }

@@ -5,11 +5,12 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use serde_json::Value;
 use vipward_tests::lab::clock::Moment;
 use vipward_tests::lab::{Host, wait};
 use vipward_tests::peers::{Forged, Form, Injector, Kind, Pair, Side, VRID};
 
-use crate::seen::{instance, newcomer};
+use crate::seen::{agent, instance, logged, newcomer};
 
 /// Floods of all kinds that a test sends at least.
 const ROUNDS: u64 = 100;
@@ -179,4 +180,27 @@ fn own_adverts_return(kind: Kind) -> Result<()> {
 #[test]
 fn its_own_adverts_are_not_taken_for_anothers() -> Result<()> {
     Kind::by_every_datapath(own_adverts_return)
+}
+
+/// Two nodes with different passwords are both masters, and each must say why.
+#[test]
+fn a_wrong_password_is_named() -> Result<()> {
+    let mut pair = Pair::new(Form::V2Pass, Kind::Vipward("auto"), Kind::Keepalived)?;
+    let conf = pair.b.conf.clone();
+    pair.b.conf = conf.password("an0ther");
+    pair.a.start()?;
+    pair.b.start()?;
+    pair.wait("adverts to be rejected", || rejected(&pair, Side::A) > 0)?;
+    let status = agent(&pair.a)?.ask(&["status"])?;
+    pair.ensure(status.contains("wrong password (auth_data)"), || status)?;
+    let json: Value = serde_json::from_str(&agent(&pair.a)?.ask(&["status", "--json"])?)?;
+    let by_reason = &json["instances"][0]["adverts_rejected_by"];
+    pair.ensure(by_reason["auth_data"].as_u64() > Some(0), || format!("{json}"))?;
+    pair.wait("the log to say so", || logged(&pair.a, "adverts rejected since"))?;
+    let log = agent(&pair.a)?.log();
+    let line = log.lines().find(|line| line.contains("adverts rejected since")).unwrap_or_default();
+    pair.ensure(
+        line.contains("VI_1") && line.contains("wrong password (auth_data)") && line.contains("auth_pass"),
+        || format!("the line of the password: {line:?}"),
+    )
 }

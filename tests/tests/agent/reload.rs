@@ -1,5 +1,6 @@
 //! A reload changes what differs and nothing else: no transition of its own, no timer, no gap in the adverts.
 
+use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
@@ -165,4 +166,42 @@ fn instances_come_and_go_by_reload() -> Result<()> {
     pair.wait("its resignation", || pair.wire.first(start, |_, seen| resigned(seen)).is_some())?;
     pair.ensure(pair.adverts("n2", start) == 0, || "the other instance was touched".to_owned())?;
     pair.settles_on(Side::A)
+}
+
+/// An instance that only has another name runs on, and its scripts are told nothing; one that is gone is told so with
+/// keepalived's word, by the scripts that it had.
+#[test]
+fn scripts_are_told_of_an_instance_that_is_gone_and_not_of_one_that_is_renamed() -> Result<()> {
+    let mut pair = Pair::new(Form::V3, Kind::Vipward("auto"), Kind::Keepalived)?;
+    let record = pair.a.host.folder().join("told");
+    let script =
+        pair.a.host.write("notify.sh", &format!("#!/bin/sh\necho \"$*\" >>{}\n", record.display()))?;
+    let told = || fs::read_to_string(&record).unwrap_or_default();
+    let first = |name: &str| {
+        format!(
+            "vrrp_instance {name} {{\n    interface eth0\n    virtual_router_id 52\n    priority 200\n    \
+             version 3\n    advert_int 0.1\n    notify \"{} {name}\"\n    virtual_ipaddress {{\n        \
+             10.77.0.202/24\n    }}\n}}",
+            script.display()
+        )
+    };
+    let conf = pair.a.conf.clone().global("script_user root");
+    pair.a.conf = conf.clone().block(first("FIRST"));
+    pair.a.start()?;
+    let master = "FIRST INSTANCE FIRST MASTER 200";
+    pair.wait("the start to be told", || told().contains(master))?;
+    let before = told();
+
+    pair.a.rewrite(conf.clone().block(first("SECOND")))?;
+    agent(&pair.a)?.ask(&["reload"])?;
+    pair.wait("the new name to be shown", || {
+        agent(&pair.a).and_then(|agent| agent.ask(&["status"])).is_ok_and(|status| status.contains("SECOND"))
+    })?;
+    pair.a.rewrite(conf)?;
+    agent(&pair.a)?.ask(&["reload"])?;
+    let gone = "SECOND INSTANCE SECOND FAULT 0";
+    pair.wait("the end to be told", || told().contains(gone))?;
+    // Whatever the new name was told would stand before its end.
+    pair.ensure(told() == format!("{before}{gone}\n"), || format!("told:\n{}", told()))?;
+    pair.ensure(!pair.a.host.holds("10.77.0.202".parse()?), || "told before the VIP was released".to_owned())
 }

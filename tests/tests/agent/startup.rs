@@ -7,7 +7,7 @@ use vipward_tests::lab::vipward::binary;
 use vipward_tests::lab::{Host, Lab};
 use vipward_tests::peers::{Conf, Form, Kind, Pair};
 
-use crate::seen::agent;
+use crate::seen::{agent, logged};
 
 /// The exit status for a configuration that cannot be used.
 const UNUSABLE: Option<i32> = Some(2);
@@ -87,4 +87,57 @@ fn a_second_agent_on_the_same_run_dir_is_refused() -> Result<()> {
     assert!(output.status.code().context("killed")? != 0, "{said}");
     assert!(said.contains("another agent"), "{said}");
     pair.settles_on(vipward_tests::peers::Side::A)
+}
+
+/// What keeps the agent from starting, `vipward check` finds before, and in the same words.
+#[test]
+fn missing_users_are_found_by_check_and_at_the_start() -> Result<()> {
+    let lab = Lab::new()?;
+    let (host, other) = (lab.host("n1")?, lab.host("n2")?);
+    let conf = Conf::new(Form::V3, &host, &other, 150);
+    let text = conf.with("notify_master true ghost").with("notify_backup true nobody phantoms").to_string();
+    let file = host.write("users.conf", &text)?;
+    let check = Command::new(binary()?).args(["check", "-f"]).arg(&file).output()?;
+    let found = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert_eq!(check.status.code(), UNUSABLE, "{found}");
+    let output = refused(&host, &file.to_string_lossy())?;
+    let said = said(&output);
+    assert_eq!(output.status.code(), UNUSABLE, "{said}");
+    for (line, what) in [("ghost", "there is no user `ghost`"), ("phantoms", "there is no group `phantoms`")] {
+        let number = text.lines().position(|text| text.contains(line)).context("no such line")? + 1;
+        let begin = format!("users.conf:{number}:");
+        let line = found.lines().find(|found| found.contains(&begin)).unwrap_or_default();
+        assert!(line.contains(what), "{found}");
+        assert!(said.contains(line), "check said {line:?}, and the agent {said}");
+    }
+    Ok(())
+}
+
+/// The control socket is there before the data path is loaded, which takes the most of a start.
+#[test]
+fn signals_during_the_start_are_obeyed_when_it_is_done() -> Result<()> {
+    let mut pair = Pair::new(Form::V3, Kind::Vipward("auto"), Kind::Keepalived)?;
+    let socket = pair.a.host.folder().join("vipward/control.sock");
+    pair.a.start()?;
+    pair.wait("the start to be under way", || socket.exists())?;
+    agent(&pair.a)?.reload()?;
+    pair.wait("SIGHUP to be obeyed", || logged(&pair.a, "reloaded"))?;
+    pair.serves(vipward_tests::peers::Side::A)?;
+    pair.a.stop()?;
+
+    pair.a.start()?;
+    pair.wait("the start to be under way", || socket.exists())?;
+    pair.a.stop()
+}
+
+/// Where SIGHUP asked for the reload, nobody waits for its answer: the log is the only place.
+#[test]
+fn what_a_reload_warns_of_is_logged() -> Result<()> {
+    let mut pair = Pair::new(Form::V3, Kind::Vipward("auto"), Kind::Keepalived)?;
+    pair.a.start()?;
+    pair.serves(vipward_tests::peers::Side::A)?;
+    let conf = pair.a.conf.clone();
+    pair.a.rewrite(conf.with("debug 3"))?;
+    agent(&pair.a)?.reload()?;
+    pair.wait("the warning", || logged(&pair.a, "`debug` is not acted on"))
 }

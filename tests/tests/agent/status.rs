@@ -17,7 +17,7 @@ use crate::seen::{agent, state};
 fn printed(pair: &Pair) -> Result<Value> {
     let text = agent(&pair.b)?.ask(&["status", "--json"])?;
     let json: Value = serde_json::from_str(&text).with_context(|| format!("no JSON: {text}"))?;
-    assert!(json["resources"].is_array(), "{text}");
+    assert!(json["resources"].is_array() && json["router_id"] == "n2", "{text}");
     Ok(json["instances"][0].clone())
 }
 
@@ -53,6 +53,8 @@ fn contract(kind: Kind, datapath: &str) -> Result<()> {
 /// One line per transition: from, to, priority, and how long nothing was heard.
 fn transition_line(pair: &Pair) -> Result<()> {
     let log = agent(&pair.b)?.log();
+    let first = log.lines().next().unwrap_or_default();
+    pair.ensure(first.contains("starts as n2"), || format!("the first line: {first:?}"))?;
     let line = log.lines().find(|line| line.contains("VI_1") && line.contains("MASTER")).unwrap_or_default();
     let all = ["BACKUP", "priority 100", "nothing heard for "].iter().all(|part| line.contains(part));
     pair.ensure(all, || format!("the line of the transition: {line:?}"))?;

@@ -134,11 +134,38 @@ async fn an_instance_that_is_gone_is_told_to_the_end_and_one_that_returns_waits_
     notifier.tell("VI 1", Told::Fault, 0);
     until("it hangs", || scene.log().len() == 1).await;
     notifier.apply(Vec::new());
+    notifier.forget("VI 1");
     notifier.apply(vec![("VI 1".into(), Hooks { any: Some(scene.logs("new")), ..Hooks::default() })]);
     notifier.tell("VI 1", Told::Backup, 9);
     scene.open("gate");
     within(notifier.shutdown(DEADLINE)).await;
     assert_eq!(scene.log(), ["begin FAULT", "end FAULT", "new INSTANCE VI 1 BACKUP 9"]);
+}
+
+#[tokio::test]
+async fn an_instance_that_is_gone_keeps_its_scripts_until_it_is_forgotten() {
+    let scene = Scene::new();
+    let mut notifier = notifier(Hooks { any: Some(scene.logs("any")), ..Hooks::default() });
+    notifier.apply(Vec::new());
+    notifier.tell("VI 1", Told::Fault, 0);
+    until("its end is told", || scene.log() == ["any INSTANCE VI 1 FAULT 0"]).await;
+    notifier.forget("VI 1");
+    notifier.tell("VI 1", Told::Master, 1);
+    within(notifier.shutdown(DEADLINE)).await;
+    assert_eq!(scene.log(), ["any INSTANCE VI 1 FAULT 0"]);
+}
+
+#[tokio::test]
+async fn one_that_returned_before_it_was_forgotten_stays() {
+    let scene = Scene::new();
+    let hooks = || vec![("VI 1".to_owned(), Hooks { any: Some(scene.logs("any")), ..Hooks::default() })];
+    let mut notifier = notifier(Hooks::default());
+    notifier.apply(Vec::new());
+    notifier.apply(hooks());
+    notifier.forget("VI 1");
+    notifier.tell("VI 1", Told::Backup, 9);
+    within(notifier.shutdown(DEADLINE)).await;
+    assert_eq!(scene.log(), ["any INSTANCE VI 1 BACKUP 9"]);
 }
 
 #[tokio::test]

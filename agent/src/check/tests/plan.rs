@@ -20,7 +20,7 @@ fn command(word: &str) -> Command {
 }
 
 fn user(name: &str) -> User {
-    User { name: name.into(), group: None }
+    User { name: name.into(), group: None, at: at() }
 }
 
 fn script(name: &str) -> Script {
@@ -99,7 +99,7 @@ fn a_missing_user_names_its_place() {
     let mut config = config();
     config.scripts[0].user = Some(user("no-such-user"));
     let error = Plan::new(&config).expect_err("no such user");
-    assert_eq!(error.to_string(), "x.conf:7:3: there is no user `no-such-user`");
+    assert_eq!(error.to_string(), "x.conf:7:3: error: there is no user `no-such-user`");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The health scripts: schedule, verdicts, reload, shutdown.
 
+use std::os::unix::fs::PermissionsExt;
+
 use tokio::sync::mpsc;
 
 use super::super::process::Exit;
@@ -154,13 +156,48 @@ async fn a_changed_script_reports_its_first_run_even_with_init_fail() {
     runner.apply(vec![script(exec(&["false"]))]);
     let down = next(&mut results).await;
     assert!(!down.up, "or it would count as up for ever");
-    assert_eq!(down.detail(), "exit status 1");
+    assert!(matches!(down.exit, Exit::Status(1)), "{down:?}");
 
     let runs = dir.path().join("runs");
     let failing = shell(&format!("echo x >>{}; exit 1", runs.display()));
     runner.apply(vec![ScriptSpec { name: "new".into(), ..script(failing) }]);
     until("it ran some times", || lines(&runs).len() >= 3).await;
     assert!(results.try_recv().is_err(), "a new one is down from the start, which is no news");
+    within(runner.shutdown()).await;
+}
+
+#[tokio::test]
+async fn other_settings_of_the_same_command_keep_its_verdict() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let (runs, broken) = (dir.path().join("runs"), dir.path().join("broken"));
+    let line =
+        format!("echo x >>{0}; echo run $(wc -l <{0}); [ ! -e {1} ]", runs.display(), broken.display());
+    let rare = ScriptSpec { interval: Duration::from_hours(1), ..spec(shell(&line)) };
+    let (mut runner, mut results) = start(vec![rare.clone()]);
+    assert!(next(&mut results).await.up);
+    std::fs::write(&broken, "").expect("written");
+
+    runner.apply(vec![ScriptSpec { fall: 3, interval: Duration::from_millis(20), ..rare }]);
+    let down = next(&mut results).await;
+    assert_eq!((down.up, down.output.as_str()), (false, "run 4"), "after three failures");
+    within(runner.shutdown()).await;
+}
+
+#[tokio::test]
+async fn another_user_of_the_same_command_is_taken_at_the_next_run() {
+    let nobody = Identity::resolve("nobody", None).expect("every system has nobody");
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let users = dir.path().join("users");
+    std::fs::write(&users, "").expect("written");
+    std::fs::set_permissions(&users, std::fs::Permissions::from_mode(0o666)).expect("chmod");
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).expect("chmod");
+    let launch = shell(&format!("id -u >>{}", users.display()));
+    let (mut runner, mut results) = start(vec![spec(launch.clone())]);
+    assert!(next(&mut results).await.up);
+    let uid = nobody.uid.to_string();
+    runner.apply(vec![spec(Launch { identity: nobody, ..launch })]);
+    until("it runs as nobody", || lines(&users).contains(&uid)).await;
+    assert!(results.try_recv().is_err(), "nothing changed");
     within(runner.shutdown()).await;
 }
 

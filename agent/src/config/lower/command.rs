@@ -40,7 +40,7 @@ pub(super) fn notify(node: &Node, findings: &mut Findings) -> Option<NotifyScrip
     let first = node.args().first()?;
     let mut words = words.into_iter().skip(1);
     let command = command(&words.next()?, first, findings)?;
-    let user = words.next().map(|name| User { name, group: words.next() });
+    let user = words.next().map(|name| User { name, group: words.next(), at: first.at.clone() });
     if words.next().is_some() {
         findings
             .error(&first.at, "after the command come at most a user and a group")

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::config::diagnostic::Findings;
 use crate::config::keywords::Place;
+use crate::config::lex::Word;
 use crate::config::model::{Checksum, Garp, Globals, Version};
 use crate::config::tree::Node;
 use vipward_common::timing::DOWN_TIMER_ADVERTS;
@@ -83,18 +84,28 @@ pub(super) fn checksum(node: &Node, findings: &mut Findings) -> Option<Checksum>
 
 /// Longest delay or interval of GARP, in seconds: a day, as keepalived has it for the extra ones.
 const MAX_GARP_SECS: u64 = 86_400;
-/// Most GARPs per address and set. keepalived has no bound; this many in one burst is a flood.
-const MAX_GARP_REPEAT: u32 = 1000;
+/// Most GARPs per address and set. keepalived has no bound; more in one burst is a flood.
+const MAX_GARP_REPEAT: u32 = 255;
 
 /// A `garp_master_…` line, of an instance or (with `vrrp_` before it) of `global_defs`.
 pub(super) fn set_garp(garp: &mut Garp, keyword: &str, node: &Node, findings: &mut Findings) -> Option<()> {
     let word = node.args().first()?;
     match keyword {
         "garp_master_delay" => garp.delay = values::whole_seconds(word, 0..=MAX_GARP_SECS, findings)?,
-        "garp_master_repeat" => garp.repeat = values::count(word, MAX_GARP_REPEAT, findings)?,
+        "garp_master_repeat" => garp.repeat = garp_repeat(word, findings)?,
         "garp_master_refresh" => garp.refresh = values::whole_seconds(word, 0..=MAX_GARP_SECS, findings)?,
-        "garp_master_refresh_repeat" => garp.refresh_repeat = values::count(word, MAX_GARP_REPEAT, findings)?,
+        "garp_master_refresh_repeat" => garp.refresh_repeat = garp_repeat(word, findings)?,
         _ => unsupported(node, findings),
     }
     Some(())
+}
+
+fn garp_repeat(word: &Word, findings: &mut Findings) -> Option<u32> {
+    let repeat = values::count(word, u32::MAX, findings)?;
+    if repeat > MAX_GARP_REPEAT {
+        findings
+            .warning(&word.at, format!("{repeat} is taken for {MAX_GARP_REPEAT}"))
+            .help("keepalived would send them all, for every address and at once");
+    }
+    Some(repeat.min(MAX_GARP_REPEAT))
 }

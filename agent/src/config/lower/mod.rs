@@ -219,5 +219,15 @@ mod tests {
         let instance = &config.instances[0];
         assert_eq!(instance.version, crate::config::model::Version::V3);
         assert_eq!((instance.garp.repeat, instance.down_adverts), (2, 4));
+        assert_eq!(instance.garp.lower_prio_repeat, 2, "where no line says otherwise");
+    }
+
+    #[test]
+    fn more_announcements_than_are_sent_are_not_accepted_in_silence() {
+        assert!(said(Place::Globals, "vrrp_garp_master_repeat 255").is_empty());
+        for keyword in ["vrrp_garp_master_repeat", "vrrp_garp_master_refresh_repeat"] {
+            let said = said(Place::Globals, &format!("{keyword} 256")).concat();
+            assert!(said.contains(": warning: 256 is taken for 255"), "{said}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::config::diagnostic::{Findings, quoted};
-use crate::config::model::{Family, Instance, Location, State, TrackScript, Version, Vip};
+use crate::config::model::{Family, Garp, Instance, Location, Peer, State, TrackScript, Version, Vip};
 use crate::config::tree::Node;
 use vipward_common::wire::PRIORITY_OWNER;
 
@@ -82,7 +82,12 @@ pub(super) fn settle(
             })
             .collect(),
         track_interfaces: draft.track_interfaces,
-        garp: draft.garp,
+        // keepalived's defaults for what has keywords of its own there.
+        garp: Garp {
+            lower_prio_delay: draft.garp.delay,
+            lower_prio_repeat: draft.garp.repeat,
+            ..draft.garp
+        },
         notify: draft.notify,
     })
 }
@@ -223,6 +228,20 @@ fn unicast(draft: &mut Draft, family: Family, findings: &mut Findings) {
         );
     }
     draft.peers.retain(|peer| Family::of(peer.address) == family);
+    if draft.source.is_none() {
+        link_local(&draft.peers, findings);
+    }
+}
+
+/// Without a source of its own an instance of IPv6 hears what is sent to its link-local address. A node whose peers
+/// have other addresses is surely listed there by such a one too.
+fn link_local(peers: &[Peer], findings: &mut Findings) {
+    let wider = |peer: &&Peer| matches!(peer.address, IpAddr::V6(own) if !own.is_unicast_link_local());
+    if let Some(peer) = peers.iter().find(wider) {
+        findings
+            .warning(&peer.at, format!("{} is not link-local, as the source of our adverts is", peer.address))
+            .help("name the address by which the peers list this node in `unicast_src_ip`: no other hears them");
+    }
 }
 
 fn vips(vips: &mut [Vip], node: &Node, family: Family, unicast: bool, findings: &mut Findings) {

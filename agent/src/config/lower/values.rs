@@ -140,8 +140,9 @@ pub(super) fn version(word: &Word, findings: &mut Findings) -> Option<Version> {
 
 /// A user and perhaps a group, already known to be one or two words.
 pub(super) fn user(words: &[Word]) -> Option<User> {
-    let name = words.first()?.text.clone();
-    Some(User { name, group: words.get(1).map(|word| word.text.clone()) })
+    let name = words.first()?;
+    let group = words.get(1).map(|word| word.text.clone());
+    Some(User { name: name.text.clone(), group, at: name.at.clone() })
 }
 
 #[cfg(test)]
