@@ -94,7 +94,7 @@ pub enum IdentityError {
     )]
     NoDefaultUser,
     /// The user database could not be read.
-    #[error("cannot look up `{}`: {1}", .0.escape_debug())]
+    #[error("cannot look up `{name}`: {1}", name = .0.escape_debug())]
     Lookup(String, nix::Error),
 }
 

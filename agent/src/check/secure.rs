@@ -22,7 +22,7 @@ pub enum Insecure {
     #[error("others can write to `{}`", .0.display())]
     Writable(PathBuf),
     /// A component could not be looked at.
-    #[error("cannot look at `{}`: {1}", .0.display())]
+    #[error("cannot look at `{path}`: {1}", path = .0.display())]
     Unreadable(PathBuf, io::Error),
 }
 

@@ -22,9 +22,10 @@ fn find(label: &str) -> Option<Reason> {
 
 fn words(reason: Reason) -> (&'static str, &'static str) {
     match reason {
-        Reason::Ttl => {
-            ("wrong TTL or hop limit", "adverts are not routed; `min_ttl` of a unicast peer must allow for it")
-        }
+        Reason::Ttl => (
+            "wrong TTL or hop limit",
+            "adverts are not routed; `min_ttl` of a unicast peer must allow for it",
+        ),
         Reason::Version => ("another VRRP version", "compare `version` on all nodes"),
         Reason::Type => ("unknown type of message", BROKEN_SENDER),
         Reason::Length => ("wrong length", BROKEN_SENDER),

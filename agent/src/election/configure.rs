@@ -227,7 +227,7 @@ impl Driver {
                         vip.address
                     ));
                 } else {
-                    strays.push(Vip::new(held.ifindex, held.address, held.prefix_len));
+                    strays.push(Vip::found(held));
                 }
             }
         }

@@ -52,7 +52,8 @@ pub(crate) fn params(instance: &model::Instance, source: IpAddr) -> Option<Param
             repeat: rounds(garp.repeat),
             refresh: (garp.refresh > Duration::ZERO).then_some(garp.refresh),
             refresh_repeat: rounds(garp.refresh_repeat),
-            ..Garp::default()
+            lower_prio_delay: garp.lower_prio_delay,
+            lower_prio_repeat: rounds(garp.lower_prio_repeat),
         },
         ..Params::new(Vrid::new(instance.vrid)?, source)
     })

@@ -199,7 +199,8 @@ mod tests {
         both[0].adverts_rejected_by.extend([("auth_data".into(), 2), ("ttl".into(), 1)]);
         both[0].adverts_interval_differs = 4;
         let said = looks.at(&both);
-        let beginnings = ["VI_1: 1 adverts rejected", "VI_1: 4 adverts since", "database: 2 adverts rejected"];
+        let beginnings =
+            ["VI_1: 1 adverts rejected", "VI_1: 4 adverts since", "database: 2 adverts rejected"];
         for (beginning, kind) in beginnings.iter().zip(["(ttl)", "another interval", "(ttl)"]) {
             let found = said.iter().any(|line| line.starts_with(beginning) && line.contains(kind));
             assert!(found, "{beginning} … {kind} in {said:#?}");

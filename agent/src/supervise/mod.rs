@@ -23,9 +23,9 @@ use crate::control::protocol::ReloadReport;
 use crate::control::rundir::RunDir;
 use crate::control::server::{Handler, Server};
 use crate::control::status::StatusSnapshot;
-use crate::election::{ElectionError, Options};
 use crate::election::message::{Changes, Command, Update};
 use crate::election::thread::Election;
+use crate::election::{ElectionError, Options};
 use crate::privileges;
 use status::History;
 

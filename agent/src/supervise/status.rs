@@ -144,7 +144,11 @@ impl History {
             adverts_sent: instance.adverts_sent,
             adverts_failed: instance.adverts_failed,
             adverts_rejected: instance.rejected.iter().map(|(_, count)| count).sum(),
-            adverts_rejected_by: instance.rejected.iter().map(|(label, n)| ((*label).to_owned(), *n)).collect(),
+            adverts_rejected_by: instance
+                .rejected
+                .iter()
+                .map(|(label, n)| ((*label).to_owned(), *n))
+                .collect(),
             adverts_priority_zero: instance.counters.priority_zero,
             adverts_address_list_differs: instance.counters.address_list,
             adverts_interval_differs: instance.counters.interval_differs,

@@ -103,7 +103,8 @@ fn missing_users_are_found_by_check_and_at_the_start() -> Result<()> {
     let output = refused(&host, &file.to_string_lossy())?;
     let said = said(&output);
     assert_eq!(output.status.code(), UNUSABLE, "{said}");
-    for (line, what) in [("ghost", "there is no user `ghost`"), ("phantoms", "there is no group `phantoms`")] {
+    for (line, what) in [("ghost", "there is no user `ghost`"), ("phantoms", "there is no group `phantoms`")]
+    {
         let number = text.lines().position(|text| text.contains(line)).context("no such line")? + 1;
         let begin = format!("users.conf:{number}:");
         let line = found.lines().find(|found| found.contains(&begin)).unwrap_or_default();

@@ -83,11 +83,7 @@ pub(super) fn settle(
             .collect(),
         track_interfaces: draft.track_interfaces,
         // keepalived's defaults for what has keywords of its own there.
-        garp: Garp {
-            lower_prio_delay: draft.garp.delay,
-            lower_prio_repeat: draft.garp.repeat,
-            ..draft.garp
-        },
+        garp: Garp { lower_prio_delay: draft.garp.delay, lower_prio_repeat: draft.garp.repeat, ..draft.garp },
         notify: draft.notify,
     })
 }
@@ -240,7 +236,9 @@ fn link_local(peers: &[Peer], findings: &mut Findings) {
     if let Some(peer) = peers.iter().find(wider) {
         findings
             .warning(&peer.at, format!("{} is not link-local, as the source of our adverts is", peer.address))
-            .help("name the address by which the peers list this node in `unicast_src_ip`: no other hears them");
+            .help(
+                "name the address by which the peers list this node in `unicast_src_ip`: no other hears them",
+            );
     }
 }
 
