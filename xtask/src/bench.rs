@@ -1,4 +1,4 @@
-//! `cargo xtask bench failover`: builds the agent and the bench for release, and runs it.
+//! `cargo xtask bench`: builds what is measured for release, and measures.
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode, Stdio};
@@ -25,17 +25,30 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// What a packet costs in the XDP program.
+    Packets,
 }
 
 /// Runs the verb. Missed goals are printed and are no failure.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let What::Failover { args } = &options.what;
     if !Uid::effective().is_root() {
-        bail!(
-            "the bench makes network namespaces and loads BPF programs: sudo -E cargo xtask bench failover"
-        );
+        bail!("the bench makes network namespaces and loads BPF programs, which only root can");
     }
     setup::ensure(&setup::Options::default())?;
+    match &options.what {
+        What::Failover { args } => failover(args),
+        What::Packets => packets(),
+    }
+}
+
+fn packets() -> Result<ExitCode> {
+    let mut bench = workspace::cargo();
+    bench.args(["bench", "--quiet", "--package", "vipward-tests", "--bench", "packets"]);
+    programs::run(&mut bench)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn failover(args: &[OsString]) -> Result<ExitCode> {
     // The bench shares the CPUs with what it measures, so it is built for release too.
     for package in ["vipward", "vipward-tests"] {
         say::line("build", format_args!("cargo build --release --package {package}"));

@@ -257,7 +257,9 @@ impl Driver {
             if let Some(key) = self.registry.get(*id).and_then(|instance| instance.key) {
                 self.leave(*id, key);
             }
-            self.removed.extend(self.registry.remove(*id).map(|instance| instance.model.name));
+            let gone = self.registry.remove(*id).map(|instance| instance.model.name);
+            // An instance that stops with the agent was told so.
+            self.removed.extend(gone.filter(|_| !self.stopping));
         }
     }
 

@@ -54,6 +54,9 @@ impl Arena {
 
     /// Starts the backup first, so that it is known to run: it becomes master and then yields.
     pub(super) fn start(&self, contender: Contender) -> Result<Pair> {
+        // What a turn that broke off left behind.
+        bury(&self.n1)?;
+        bury(&self.n2)?;
         let mut backup = contender.start(&self.n2, &self.plan, BACKUP_PRIORITY)?;
         let begun = Moment::now();
         let spoke = || self.wire.look(|frames| observe::backup_spoke(frames, begun));

@@ -31,7 +31,7 @@ use steady::{Role, Steady};
 pub struct Options {
     /// Fewer failovers and shorter measurements: a look, not a result.
     pub quick: bool,
-    /// Failovers of each contender where a scenario does not have its own number.
+    /// Failovers of each contender, instead of each scenario's own number.
     pub rounds: Option<u32>,
     /// Scenarios whose names contain one of these; all when empty.
     pub only: Vec<String>,
@@ -99,8 +99,11 @@ pub fn run(options: &Options) -> Result<()> {
         outcome.load = [load, report::load()];
         print!("{}", table::show(&outcome));
         report.add(outcome);
+        // After each, for a run takes long and may be broken off.
+        report.write(options)?;
     }
-    report.finish(options)
+    report.finish(options);
+    Ok(())
 }
 
 /// Says what goes on; a run takes many minutes.

@@ -25,6 +25,8 @@ pub(super) struct Outcome {
 pub(super) struct Metric {
     pub(super) name: &'static str,
     pub(super) unit: &'static str,
+    /// Values that each contender owes: a goal is not met by fewer, for what is missing went wrong.
+    pub(super) wanted: usize,
     pub(super) samples: Vec<Sample>,
     pub(super) verdicts: Vec<Verdict>,
 }
@@ -42,6 +44,8 @@ pub(super) struct Sample {
 pub(super) enum Statistic {
     Median,
     P95,
+    /// The least of all; its limit is from below.
+    Min,
 }
 
 /// Whether one contender reached one goal: its value is at most the limit and the noise.
@@ -58,10 +62,21 @@ pub(super) struct Verdict {
 }
 
 impl Metric {
-    /// An empty metric for these contenders.
-    pub(super) fn new(name: &'static str, unit: &'static str, contenders: &[Contender]) -> Metric {
+    /// An empty metric for these contenders, who owe `wanted` values each.
+    pub(super) fn new(
+        name: &'static str,
+        unit: &'static str,
+        contenders: &[Contender],
+        wanted: u32,
+    ) -> Metric {
         let samples = contenders.iter().map(|contender| Sample { contender: *contender, values: Vec::new() });
-        Metric { name, unit, samples: samples.collect(), verdicts: Vec::new() }
+        Metric {
+            name,
+            unit,
+            wanted: usize::try_from(wanted).unwrap_or(usize::MAX),
+            samples: samples.collect(),
+            verdicts: Vec::new(),
+        }
     }
 
     pub(super) fn add(&mut self, contender: Contender, value: f64) {
@@ -70,15 +85,27 @@ impl Metric {
         }
     }
 
-    /// Summary of one contender; nothing if it brought no values.
-    pub(super) fn summary(&self, contender: Contender) -> Option<Summary> {
-        let sample = self.samples.iter().find(|sample| sample.contender == contender)?;
-        (!sample.values.is_empty()).then(|| Summary::of(&sample.values))
+    /// Summary of one contender.
+    pub(super) fn summary(&self, contender: Contender) -> Summary {
+        let sample = self.samples.iter().find(|sample| sample.contender == contender);
+        Summary::of(sample.map_or(&[], |sample| &sample.values))
     }
 
     /// Judges all of `whom` by a number that is known beforehand.
     pub(super) fn at_most(&mut self, statistic: Statistic, limit: f64, whom: impl Fn(Contender) -> bool) {
         self.judge(statistic, whom, |_| (limit, None));
+    }
+
+    /// Judges by what must at least be done: `limit` is below the values.
+    pub(super) fn at_least(&mut self, limit: f64, whom: impl Fn(Contender) -> bool) {
+        let judged: Vec<Contender> =
+            self.samples.iter().map(|sample| sample.contender).filter(|contender| whom(*contender)).collect();
+        for contender in judged {
+            let Summary { count, min: value, .. } = self.summary(contender);
+            let (statistic, noise) = (Statistic::Min, None);
+            let met = count >= self.wanted && value >= limit;
+            self.verdicts.push(Verdict { contender, statistic, value, limit, noise, met });
+        }
     }
 
     /// Judges by a known number what the client sees, which it can only once in a `period` of its probes.
@@ -103,8 +130,8 @@ impl Metric {
     /// keepalived in the better of its two ways.
     fn keepalived(&self) -> Option<Summary> {
         let both = [Contender::Keepalived, Contender::KeepalivedRt];
-        let both = both.into_iter().filter_map(|contender| self.summary(contender));
-        both.min_by(|a, b| a.median.total_cmp(&b.median))
+        let both = both.into_iter().map(|contender| self.summary(contender));
+        both.filter(|summary| summary.count > 0).min_by(|a, b| a.median.total_cmp(&b.median))
     }
 
     fn judge(
@@ -115,15 +142,17 @@ impl Metric {
     ) {
         let judged = self.samples.iter().map(|sample| sample.contender).filter(|contender| whom(*contender));
         let verdicts: Vec<Verdict> = judged
-            .filter_map(|contender| {
-                let summary = self.summary(contender)?;
+            .map(|contender| {
+                let summary = self.summary(contender);
                 let value = match statistic {
                     Statistic::Median => summary.median,
                     Statistic::P95 => summary.p95,
+                    Statistic::Min => summary.min,
                 };
                 let (limit, noise) = limit(&summary);
-                let met = value <= limit + noise.unwrap_or(0.0);
-                Some(Verdict { contender, statistic, value, limit, noise, met })
+                // NaN, of nothing measured, is below no limit.
+                let met = summary.count >= self.wanted && value <= limit + noise.unwrap_or(0.0);
+                Verdict { contender, statistic, value, limit, noise, met }
             })
             .collect();
         self.verdicts.extend(verdicts);
@@ -136,7 +165,7 @@ mod tests {
 
     fn metric(values: &[(Contender, &[f64])]) -> Metric {
         let contenders: Vec<Contender> = values.iter().map(|(contender, _)| *contender).collect();
-        let mut metric = Metric::new("gap", "ms", &contenders);
+        let mut metric = Metric::new("gap", "ms", &contenders, 1);
         for (contender, values) in values {
             for value in *values {
                 metric.add(*contender, *value);
@@ -177,10 +206,16 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_is_nothing_judged() {
-        let mut gap = metric(&[(Contender::Xdp, &[])]);
+    fn what_was_not_measured_misses_its_goals() {
+        let mut gap = metric(&[(Contender::Xdp, &[]), (Contender::Socket, &[1.0])]);
         gap.at_most(Statistic::Median, 2.0, Contender::is_vipward);
+        assert_eq!(met(&gap), [false, true]);
+        gap.wanted = 2;
+        gap.verdicts.clear();
+        gap.at_most(Statistic::Median, 2.0, Contender::is_vipward);
+        assert_eq!(met(&gap), [false, false], "one of two went wrong");
+        gap.verdicts.clear();
         gap.at_most_keepalived(Contender::is_vipward);
-        assert!(gap.verdicts.is_empty());
+        assert!(gap.verdicts.is_empty(), "without keepalived there is no measure");
     }
 }

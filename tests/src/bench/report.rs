@@ -1,6 +1,7 @@
 //! The raw numbers of a run as JSON, and its last words.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -37,16 +38,23 @@ impl Report {
         self.scenarios.push(outcome);
     }
 
-    /// Writes the raw numbers and says which goals were missed.
-    pub(super) fn finish(&self, options: &Options) -> Result<()> {
+    /// Writes the raw numbers so far.
+    pub(super) fn write(&self, options: &Options) -> Result<()> {
         let folder = &options.results;
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let path = folder.join(format!("failover-{}.json", self.begun));
+        let path = self.path(options);
         let text = serde_json::to_string_pretty(self).context("cannot write the results as JSON")?;
-        fs::write(&path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+        fs::write(&path, text + "\n").with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Says which goals were missed.
+    pub(super) fn finish(&self, options: &Options) {
         println!("\n{}", self.tally());
-        println!("raw numbers: {}", path.display());
-        Ok(())
+        println!("raw numbers: {}", self.path(options).display());
+    }
+
+    fn path(&self, options: &Options) -> PathBuf {
+        options.results.join(format!("failover-{}.json", self.begun))
     }
 
     fn tally(&self) -> String {

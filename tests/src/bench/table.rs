@@ -35,8 +35,8 @@ fn block(text: &mut String, metric: &Metric) {
     for sample in &metric.samples {
         let _ = write!(text, "    {:<42}", sample.contender.to_string());
         match metric.summary(sample.contender) {
-            None => text.push_str(" nothing measured"),
-            Some(s) => {
+            s if s.count == 0 => text.push_str(" nothing measured"),
+            s => {
                 let numbers = [s.min, s.median, s.p95, s.max].map(|value| format!("{value:>10.2}")).concat();
                 let _ = write!(text, "{:>7}{numbers}", s.count);
             }
@@ -50,12 +50,13 @@ fn block(text: &mut String, metric: &Metric) {
 
 fn goal(verdict: &Verdict) -> String {
     let statistic = match verdict.statistic {
-        Statistic::Median => "median",
-        Statistic::P95 => "p95",
+        Statistic::Median => "median ≤",
+        Statistic::P95 => "p95 ≤",
+        Statistic::Min => "min ≥",
     };
     let noise = verdict.noise.map(|noise| format!(" ± {noise:.2}")).unwrap_or_default();
     let word = if verdict.met { "met" } else { "MISSED" };
-    format!("{statistic} ≤ {:.2}{noise} {word}", verdict.limit)
+    format!("{statistic} {:.2}{noise} {word}", verdict.limit)
 }
 
 #[cfg(test)]
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn goals_stand_beside_their_values() {
-        let mut gap = Metric::new("gap", "ms", &Contender::ALL);
+        let mut gap = Metric::new("gap", "ms", &Contender::ALL, 1);
         gap.add(Contender::Keepalived, 33.2);
         gap.add(Contender::Xdp, 31.5);
         gap.add(Contender::Socket, 41.0);
@@ -82,7 +83,7 @@ mod tests {
         assert!(line("vipward xdp ").ends_with("31.50   p95 ≤ 38.00 met"), "{text}");
         assert!(line("vipward socket").ends_with("41.00   p95 ≤ 38.00 MISSED"), "{text}");
         assert!(line("keepalived  ").ends_with("33.20"), "{text}");
-        assert!(line("xdp-generic").ends_with("nothing measured"), "{text}");
+        assert!(line("xdp-generic").ends_with("nothing measured   p95 ≤ 38.00 MISSED"), "{text}");
         assert!(line("note").ends_with("twice (2 times)"), "{text}");
     }
 }

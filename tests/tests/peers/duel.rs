@@ -12,10 +12,15 @@ fn story(form: Form, a: Kind, b: Kind) -> Result<()> {
     pair.b.start()?;
     pair.wait("both to take part", || pair.a.ready() && pair.b.ready())?;
     pair.settles_on(Side::A).context("election by priority")?;
-    link_drops(&pair).context("the master's link drops")?;
-    stops(&mut pair).context("the master stops")?;
-    killed(&mut pair).context("the master is killed")?;
+    failures(&mut pair)?;
     pair.well_formed()
+}
+
+/// Every way for the master A to go, and its return.
+pub(crate) fn failures(pair: &mut Pair) -> Result<()> {
+    link_drops(pair).context("the master's link drops")?;
+    stops(pair).context("the master stops")?;
+    killed(pair).context("the master is killed")
 }
 
 fn link_drops(pair: &Pair) -> Result<()> {

@@ -5,6 +5,8 @@ use vipward_tests::lab::clock::Moment;
 use vipward_tests::lab::vipward::Instance;
 use vipward_tests::peers::{Form, Kind, Node, Pair, Side};
 
+use crate::duel::failures;
+
 fn rejected(node: &Node) -> u64 {
     let instance = node.peer.as_ref().and_then(|peer| peer.agent()?.instance());
     instance.map_or(0, |Instance { adverts_rejected, .. }| adverts_rejected)
@@ -53,7 +55,8 @@ fn another_password_is_refused_by_both() -> Result<()> {
 }
 
 /// keepalived 2.2.7 knows only the checksum with a pseudo-header: it must refuse what `v3_checksum_as_v2` sends, or
-/// that option did nothing. vipward accepts either form, so the advert of the higher keepalived rules all the same.
+/// that option did nothing. vipward accepts either form, so the higher keepalived rules all the same, and is succeeded
+/// however it goes.
 fn plain_checksum_from_the_backup(b: Kind) -> Result<()> {
     let mut pair = Pair::new(Form::V3, Kind::Keepalived, b)?;
     pair.b.conf = pair.b.conf.clone().with("v3_checksum_as_v2");
@@ -63,7 +66,26 @@ fn plain_checksum_from_the_backup(b: Kind) -> Result<()> {
     pair.settles_on(Side::A)?;
     pair.ensure(logged(&pair.a, "Invalid VRRPv3 checksum"), || {
         "keepalived accepted a checksum without a pseudo-header".to_owned()
-    })
+    })?;
+    failures(&mut pair)
+}
+
+/// A vipward that sends the plain form does not silence a keepalived 2.2.7, which does not understand it: both are
+/// master. That is what the option costs beside an old keepalived.
+fn plain_checksum_from_the_master(a: Kind) -> Result<()> {
+    let mut pair = Pair::new(Form::V3, a, Kind::Keepalived)?;
+    pair.a.conf = pair.a.conf.clone().with("v3_checksum_as_v2");
+    pair.b.start()?;
+    pair.serves(Side::B)?;
+    pair.a.start()?;
+    pair.serves(Side::A)?;
+    pair.wait("keepalived to complain", || logged(&pair.b, "Invalid VRRPv3 checksum"))?;
+    pair.ensure(pair.b.host.holds(pair.form.vip()), || "keepalived gave way all the same".to_owned())
+}
+
+#[test]
+fn a_checksum_without_pseudo_header_does_not_silence_an_old_keepalived() -> Result<()> {
+    Kind::by_every_datapath(plain_checksum_from_the_master)
 }
 
 #[test]
