@@ -43,7 +43,10 @@ fn cargo_bin() -> Option<PathBuf> {
 
 /// What `program` prints when it is asked something; nothing when it is missing or fails.
 pub(crate) fn ask<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: &[S]) -> Option<String> {
-    let output = Command::new(program).args(args).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let mut question = Command::new(program);
+    // In the language that we read: apt's answers are translated.
+    question.args(args).env("LC_ALL", "C").stdin(Stdio::null()).stderr(Stdio::null());
+    let output = question.output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 

@@ -48,11 +48,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     let lab = options.args.is_empty();
     if lab && !Uid::effective().is_root() {
-        bail!("the lab makes network namespaces, which only root can: sudo -E cargo xtask run");
+        bail!(
+            "the lab makes network namespaces, which only root can: sudo -E env \"PATH=$PATH\" cargo xtask run"
+        );
     }
     let agent = match env::var_os(BINARY_VARIABLE).filter(|_| lab) {
         Some(binary) => PathBuf::from(binary),
-        None => build()?,
+        None => build(!lab)?,
     };
     if lab {
         return demonstrate(&agent, options.once);
@@ -61,9 +63,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Err(error).with_context(|| format!("cannot run {}", agent.display()))
 }
 
-/// Sets up and makes the release build; its path.
-fn build() -> Result<PathBuf> {
-    setup::ensure(&setup::Options::default())?;
+/// Sets up, `only` for the build or for the lab too, and makes the release build; its path.
+fn build(only: bool) -> Result<PathBuf> {
+    setup::ensure(&setup::Options { build_only: only, ..setup::Options::default() })?;
     say::line("build", "cargo build --release --package vipward");
     programs::run(workspace::cargo().args(["build", "--release", "--package", "vipward"]))?;
     Ok(workspace::target_dir().join("release/vipward"))

@@ -21,6 +21,9 @@ pub(crate) struct Options {
     /// Also what `.ci/run` needs beyond the tests: rustfmt, clippy, cargo-deny.
     #[arg(long)]
     pub(crate) ci: bool,
+    /// Only what the build needs: for a host that is to run the agent and nothing else.
+    #[arg(skip)]
+    pub(crate) build_only: bool,
 }
 
 /// A program, and the Debian packages that bring it.
@@ -29,16 +32,15 @@ struct Tool {
     packages: &'static [&'static str],
 }
 
-/// Building needs the first; the lab and its peers need the others.
-const TOOLS: &[Tool] = &[
-    Tool { program: "cc", packages: &["gcc", "libc6-dev"] },
+/// What building needs, apart from the BPF compiler.
+const BUILD: &[Tool] = &[Tool { program: "cc", packages: &["gcc", "libc6-dev"] }];
+
+/// What the lab, its peers and the tests need.
+const LAB: &[Tool] = &[
     Tool { program: "ip", packages: &["iproute2"] },
     Tool { program: "nft", packages: &["nftables"] },
     Tool { program: "keepalived", packages: &["keepalived"] },
     Tool { program: "nginx", packages: &["nginx-light"] },
-    Tool { program: "etcd", packages: &["etcd-server"] },
-    Tool { program: "etcdctl", packages: &["etcd-client"] },
-    Tool { program: "tcpdump", packages: &["tcpdump"] },
     Tool { program: "tshark", packages: &["tshark"] },
     Tool { program: "arping", packages: &["arping"] },
     Tool { program: "curl", packages: &["curl"] },
@@ -53,7 +55,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
 /// Makes sure that everything is there; quick when it is.
 pub(crate) fn ensure(options: &Options) -> Result<()> {
-    tools()?;
+    let lab: &[Tool] = if options.build_only { &[] } else { LAB };
+    tools(BUILD.iter().chain(lab).collect())?;
     bpf::ensure()?;
     kernel::report();
     if options.ci {
@@ -62,10 +65,11 @@ pub(crate) fn ensure(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn tools() -> Result<()> {
-    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| programs::find(tool.program).is_none()).collect();
+fn tools(wanted: Vec<&Tool>) -> Result<()> {
+    let (found, missing): (Vec<&Tool>, Vec<&Tool>) =
+        wanted.into_iter().partition(|tool| programs::find(tool.program).is_some());
     if missing.is_empty() {
-        say::line("programs", format_args!("{} found: {}", TOOLS.len(), names(TOOLS.iter())));
+        say::line("programs", format_args!("{} found: {}", found.len(), names(found.into_iter())));
         return Ok(());
     }
     say::line("programs", format_args!("missing: {}", names(missing.iter().copied())));
@@ -78,8 +82,9 @@ fn names<'a>(tools: impl Iterator<Item = &'a Tool>) -> String {
 }
 
 fn ci_tools() -> Result<()> {
-    for (component, program) in [("rustfmt", "cargo-fmt"), ("clippy", "cargo-clippy")] {
-        if programs::find(program).is_none() {
+    for (component, verb) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        // Asked, for rustup leaves programs of these names whether the toolchain has them or not.
+        if programs::ask("cargo", &[verb, "--version"]).is_none() {
             say::line(component, "missing: adding the component to the toolchain");
             programs::run(Command::new("rustup").args(["component", "add", component]))?;
         }

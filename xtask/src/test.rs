@@ -21,7 +21,10 @@ const MEMBERS: [&str; 3] = ["--workspace", "--exclude", "vipward-ebpf"];
 /// Runs the verb.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if !Uid::effective().is_root() {
-        bail!("the tests make network namespaces and load BPF programs: run `sudo -E cargo xtask test`");
+        bail!(
+            "the tests make network namespaces and load BPF programs, which only root can: \
+             sudo -E env \"PATH=$PATH\" cargo xtask test"
+        );
     }
     setup::ensure(&setup::Options::default())?;
     say::line("build", "cargo build");
