@@ -51,10 +51,11 @@ impl Driver {
     }
 
     fn advertise(&mut self, id: Id, priority: Priority) {
-        if self.queued.insert(id, priority) == Some(priority) {
+        let Some(instance) = self.registry.get_mut(id) else { return };
+        let now_waiting = Some((self.flushes, priority));
+        if std::mem::replace(&mut instance.queued, now_waiting) == now_waiting {
             return;
         }
-        let Some(instance) = self.registry.get_mut(id) else { return };
         let mut queued = 0;
         for frame in instance.adverts(priority) {
             self.sender.queue(u64::from(id.0), frame);

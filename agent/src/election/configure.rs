@@ -121,7 +121,6 @@ impl Driver {
             let (from, to) = (instance.model.name.clone(), model.name.clone());
             self.send(Update::Renamed { from, to });
         }
-        self.queued.remove(&id);
         let Some(instance) = self.registry.get_mut(id) else { return };
         let source = instance.source.unwrap_or_else(|| plan::unspecified(&model));
         let Some(params) = plan::params(&model, source) else { return };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use vipward_vrrp::router::{Event, Transition};
-use vipward_vrrp::types::{Mono, Priority};
+use vipward_vrrp::types::Mono;
 
 use super::deadlines::Deadlines;
 use super::message::{Command, Level, Update};
@@ -35,8 +35,8 @@ pub(crate) struct Driver {
     pub(super) addresses: Addresses,
     pub(super) announcer: Announcer,
     pub(super) scripts: Scripts,
-    /// Adverts that wait to be sent: however many of a rival's arrive in one turn, one is the answer.
-    pub(super) queued: HashMap<Id, Priority>,
+    /// Times that the waiting adverts were sent; see [`super::instance::Instance::queued`].
+    pub(super) flushes: u64,
     /// Transitions that are published once their work is done, and how long the node had heard nothing.
     pub(super) unpublished: Vec<(Id, Transition, Option<Duration>)>,
     /// Names of instances that a reload took out, published once what they held is released.
@@ -91,7 +91,7 @@ impl Driver {
             addresses: Addresses::open()?,
             announcer: Announcer::new(),
             scripts: Scripts::default(),
-            queued: HashMap::new(),
+            flushes: 0,
             unpublished: Vec::new(),
             removed: Vec::new(),
             claimed: None,
@@ -173,11 +173,13 @@ impl Driver {
     fn take_reports(&mut self, now: Mono) {
         let mut reports = std::mem::take(&mut self.reports);
         self.paths.drain(now.0, &mut reports);
+        let some = !reports.is_empty();
         for report in reports.drain(..) {
             self.hear(now, &report);
         }
         self.reports = reports;
-        let lost = self.paths.lost();
+        // A ring that was full is not empty now; asking costs a system call.
+        let lost = if some { self.paths.lost() } else { self.lost };
         if lost > self.lost {
             self.warn_rarely(
                 "lost events",

@@ -100,7 +100,6 @@ impl Driver {
                 instance.source = source;
                 instance.forget_adverts();
             }
-            self.queued.remove(&id);
             self.feed(now, id, Event::Source(address));
             self.renew_rules(now, id);
         }

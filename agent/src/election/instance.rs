@@ -49,6 +49,9 @@ pub(crate) struct Instance {
     pub(crate) announce_when_added: u8,
     /// What the data path was last told to judge adverts by.
     pub(crate) own: Option<Own>,
+    /// The advert that was queued last, and after how many flushes: however many of a rival's arrive in one turn, one
+    /// is the answer.
+    pub(crate) queued: Option<(u64, Priority)>,
     /// Encoded adverts of one priority.
     adverts: Adverts,
     /// VIPs that the kernel refused, so that a retry does not say it again.
@@ -100,6 +103,7 @@ impl Instance {
             held: Vec::new(),
             announce_when_added: 0,
             own: None,
+            queued: None,
             adverts: Adverts::default(),
             refused_vips: BTreeSet::new(),
             vip_notes: Vec::new(),
@@ -134,5 +138,6 @@ impl Instance {
     /// Forgets the encoded adverts: the configuration changed.
     pub(crate) fn forget_adverts(&mut self) {
         self.adverts.made_for = None;
+        self.queued = None;
     }
 }

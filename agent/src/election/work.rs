@@ -75,7 +75,7 @@ impl Driver {
 
     /// Sends what is due.
     pub(super) fn flush_adverts(&mut self) {
-        self.queued.clear();
+        self.flushes += 1;
         if self.sender.queued() == 0 {
             return;
         }
