@@ -54,6 +54,7 @@ impl Arena {
 
     /// Starts the backup first, so that it is known to run: it becomes master and then yields.
     pub(super) fn start(&self, contender: Contender) -> Result<Pair> {
+        self.level()?;
         let mut backup = contender.start(&self.n2, &self.plan, BACKUP_PRIORITY)?;
         let begun = Moment::now();
         let spoke = || self.wire.look(|frames| observe::backup_spoke(frames, begun));
@@ -72,6 +73,7 @@ impl Arena {
         let window = (self.plan.interval * 11 / 5).max(Duration::from_millis(300));
         let begun = Moment::now();
         self.wire.forget(begun);
+        self.echo.forget(begun - window);
         let settled = || {
             let now = Moment::now();
             let from = now - window;
@@ -120,12 +122,17 @@ impl Arena {
         poll(limit, || (0..self.probed.len()).all(|target| self.echo.first_after(target, moment).is_some()))
     }
 
-    /// Ends both routers and removes what they left, for the next pair.
+    /// Ends both routers.
     pub(super) fn clear(&self, pair: Pair) -> Result<()> {
         if let Some(master) = pair.master {
             master.stop()?;
         }
-        pair.backup.stop()?;
+        pair.backup.stop()
+    }
+
+    /// Removes whatever the last pair left, however it ended.
+    fn level(&self) -> Result<()> {
+        self.n1.plug()?;
         bury(&self.n1)?;
         bury(&self.n2)?;
         self.wire.forget(Moment::now());

@@ -14,17 +14,28 @@ pub(super) struct Outcome {
     /// Master_Down_Interval of the backup in milliseconds, where there was a failover.
     pub(super) master_down_ms: Option<f64>,
     pub(super) metrics: Vec<Metric>,
-    /// Rounds that could not be counted, and why.
+    /// Rounds in which a contender did not do what it is there for.
+    pub(super) failures: Vec<Failure>,
+    /// What else went wrong and was tried again or given up.
     pub(super) notes: Vec<String>,
     /// The machine's load average before and after: what else ran.
     pub(super) load: [Option<f64>; 2],
 }
 
+/// A round that a contender failed: it brings no value, and for one that goals are set for it misses one.
+#[derive(Debug, Serialize)]
+pub(super) struct Failure {
+    pub(super) contender: Contender,
+    pub(super) why: String,
+}
+
 /// One thing that was measured on every contender.
 #[derive(Debug, Serialize)]
 pub(super) struct Metric {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) unit: &'static str,
+    /// Values that each contender should bring; a goal is not met by fewer.
+    pub(super) wanted: usize,
     pub(super) samples: Vec<Sample>,
     pub(super) verdicts: Vec<Verdict>,
 }
@@ -44,24 +55,42 @@ pub(super) enum Statistic {
     P95,
 }
 
-/// Whether one contender reached one goal: its value is at most the limit and the noise.
+/// On which side of its limit a value should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Side {
+    AtMost,
+    AtLeast,
+}
+
+/// Whether one contender reached one goal: enough values, on the right side of the limit within the noise.
 #[derive(Debug, Serialize)]
 pub(super) struct Verdict {
     pub(super) contender: Contender,
     pub(super) statistic: Statistic,
+    pub(super) side: Side,
+    /// Not a number where nothing was measured.
     pub(super) value: f64,
     pub(super) limit: f64,
     /// How far chance or the instrument may move the value: where the limit was measured itself, what two medians
     /// may differ by; where the client saw it, the period of its probes.
     pub(super) noise: Option<f64>,
+    /// How many values there should have been more.
+    pub(super) missing: usize,
     pub(super) met: bool,
 }
 
 impl Metric {
-    /// An empty metric for these contenders.
-    pub(super) fn new(name: &'static str, unit: &'static str, contenders: &[Contender]) -> Metric {
+    /// An empty metric for these contenders, each of which should bring `wanted` values.
+    pub(super) fn new(
+        name: impl Into<String>,
+        unit: &'static str,
+        contenders: &[Contender],
+        wanted: u32,
+    ) -> Metric {
         let samples = contenders.iter().map(|contender| Sample { contender: *contender, values: Vec::new() });
-        Metric { name, unit, samples: samples.collect(), verdicts: Vec::new() }
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        Metric { name: name.into(), unit, wanted, samples: samples.collect(), verdicts: Vec::new() }
     }
 
     pub(super) fn add(&mut self, contender: Contender, value: f64) {
@@ -78,55 +107,67 @@ impl Metric {
 
     /// Judges all of `whom` by a number that is known beforehand.
     pub(super) fn at_most(&mut self, statistic: Statistic, limit: f64, whom: impl Fn(Contender) -> bool) {
-        self.judge(statistic, whom, |_| (limit, None));
+        self.judge(statistic, Side::AtMost, whom, |_| (limit, None));
+    }
+
+    /// Judges the medians of all of `whom` by what they must at least reach.
+    pub(super) fn at_least(&mut self, limit: f64, whom: impl Fn(Contender) -> bool) {
+        self.judge(Statistic::Median, Side::AtLeast, whom, |_| (limit, None));
     }
 
     /// Judges by a known number what the client sees, which it can only once in a `period` of its probes.
     pub(super) fn at_most_probed(&mut self, limit: f64, period: f64, whom: impl Fn(Contender) -> bool) {
-        self.judge(Statistic::P95, whom, |_| (limit, Some(period)));
+        self.judge(Statistic::P95, Side::AtMost, whom, |_| (limit, Some(period)));
     }
 
     /// Judges the medians of all of `whom` by keepalived's, within the noise of both.
     pub(super) fn at_most_keepalived(&mut self, whom: impl Fn(Contender) -> bool) {
         if let Some(best) = self.keepalived() {
-            self.judge(Statistic::Median, whom, |own| (best.median, Some(best.noise.hypot(own.noise))));
+            let limit = |own: &Summary| (best.median, Some(best.noise.hypot(own.noise)));
+            self.judge(Statistic::Median, Side::AtMost, whom, limit);
         }
     }
 
     /// Judges the medians of all of `whom` by `share` of keepalived's.
     pub(super) fn at_most_share(&mut self, share: f64, whom: impl Fn(Contender) -> bool) {
         if let Some(best) = self.keepalived() {
-            self.judge(Statistic::Median, whom, |_| (best.median * share, None));
+            self.judge(Statistic::Median, Side::AtMost, whom, |_| (best.median * share, None));
         }
     }
 
-    /// keepalived in the better of its two ways.
+    /// keepalived in the better of its two ways. Where it took part and nothing was measured, no limit is met;
+    /// where it did not take part there is none.
     fn keepalived(&self) -> Option<Summary> {
-        let both = [Contender::Keepalived, Contender::KeepalivedRt];
-        let both = both.into_iter().filter_map(|contender| self.summary(contender));
-        both.min_by(|a, b| a.median.total_cmp(&b.median))
+        let keepaliveds = self.samples.iter().filter(|sample| !sample.contender.is_vipward());
+        let summaries = keepaliveds.map(|sample| Summary::of(&sample.values));
+        // Not a number is greater than every number here.
+        summaries.min_by(|a, b| a.median.total_cmp(&b.median))
     }
 
     fn judge(
         &mut self,
         statistic: Statistic,
+        side: Side,
         whom: impl Fn(Contender) -> bool,
         limit: impl Fn(&Summary) -> (f64, Option<f64>),
     ) {
-        let judged = self.samples.iter().map(|sample| sample.contender).filter(|contender| whom(*contender));
-        let verdicts: Vec<Verdict> = judged
-            .filter_map(|contender| {
-                let summary = self.summary(contender)?;
-                let value = match statistic {
-                    Statistic::Median => summary.median,
-                    Statistic::P95 => summary.p95,
-                };
-                let (limit, noise) = limit(&summary);
-                let met = value <= limit + noise.unwrap_or(0.0);
-                Some(Verdict { contender, statistic, value, limit, noise, met })
-            })
-            .collect();
-        self.verdicts.extend(verdicts);
+        for sample in self.samples.iter().filter(|sample| whom(sample.contender)) {
+            let summary = Summary::of(&sample.values);
+            let value = match statistic {
+                Statistic::Median => summary.median,
+                Statistic::P95 => summary.p95,
+            };
+            let (limit, noise) = limit(&summary);
+            let slack = noise.unwrap_or(0.0);
+            let missing = self.wanted.saturating_sub(sample.values.len());
+            let reached = match side {
+                Side::AtMost => value <= limit + slack,
+                Side::AtLeast => value >= limit - slack,
+            };
+            let met = reached && missing == 0;
+            let contender = sample.contender;
+            self.verdicts.push(Verdict { contender, statistic, side, value, limit, noise, missing, met });
+        }
     }
 }
 
@@ -136,7 +177,7 @@ mod tests {
 
     fn metric(values: &[(Contender, &[f64])]) -> Metric {
         let contenders: Vec<Contender> = values.iter().map(|(contender, _)| *contender).collect();
-        let mut metric = Metric::new("gap", "ms", &contenders);
+        let mut metric = Metric::new("gap", "ms", &contenders, 1);
         for (contender, values) in values {
             for value in *values {
                 metric.add(*contender, *value);
@@ -177,10 +218,33 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_is_nothing_judged() {
-        let mut gap = metric(&[(Contender::Xdp, &[])]);
+    fn too_few_values_miss_every_goal() {
+        let mut gap = metric(&[(Contender::Xdp, &[]), (Contender::Socket, &[1.0; 3])]);
+        gap.wanted = 4;
         gap.at_most(Statistic::Median, 2.0, Contender::is_vipward);
+        assert_eq!(met(&gap), [false, false]);
+        assert_eq!(gap.verdicts.iter().map(|verdict| verdict.missing).collect::<Vec<_>>(), [4, 1]);
+        gap.add(Contender::Socket, 1.0);
+        gap.verdicts.clear();
+        gap.at_most(Statistic::Median, 2.0, Contender::is_vipward);
+        assert_eq!(met(&gap), [false, true]);
+    }
+
+    #[test]
+    fn a_keepalived_that_brought_nothing_is_no_measure_and_one_that_is_absent_sets_none() {
+        let mut gap = metric(&[(Contender::Xdp, &[1.0])]);
         gap.at_most_keepalived(Contender::is_vipward);
         assert!(gap.verdicts.is_empty());
+        let mut gap = metric(&[(Contender::Xdp, &[1.0]), (Contender::Keepalived, &[])]);
+        gap.at_most_keepalived(Contender::is_vipward);
+        gap.at_most_share(0.5, Contender::is_vipward);
+        assert_eq!(met(&gap), [false, false]);
+    }
+
+    #[test]
+    fn a_rate_must_be_reached() {
+        let mut rate = metric(&[(Contender::Xdp, &[9_990.0]), (Contender::Socket, &[5_000.0])]);
+        rate.at_least(9_900.0, Contender::is_vipward);
+        assert_eq!(met(&rate), [true, false]);
     }
 }
