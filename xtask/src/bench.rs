@@ -1,6 +1,7 @@
-//! `cargo xtask bench failover`: builds the agent and the bench for release, and runs it.
+//! `cargo xtask bench`: builds the agent and the bench for release, and runs it.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -25,17 +26,25 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// What a packet costs in the XDP program, by its kind, and as a multiple of an ARP packet.
+    Packets,
 }
 
 /// Runs the verb. Missed goals are printed and are no failure.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let What::Failover { args } = &options.what;
     if !Uid::effective().is_root() {
         bail!(
             "the bench makes network namespaces and loads BPF programs: sudo -E cargo xtask bench failover"
         );
     }
     setup::ensure(&setup::Options::default())?;
+    match &options.what {
+        What::Failover { args } => failover(args),
+        What::Packets => packets(),
+    }
+}
+
+fn failover(args: &[OsString]) -> Result<ExitCode> {
     // The bench shares the CPUs with what it measures, so it is built for release too.
     for package in ["vipward", "vipward-tests"] {
         say::line("build", format_args!("cargo build --release --package {package}"));
@@ -44,7 +53,20 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let release = workspace::target_dir().join("release");
     let mut bench = Command::new(release.join("vipward-bench"));
     bench.current_dir(workspace::root()).env("VIPWARD_BIN", release.join("vipward"));
-    bench.arg("--results").arg(workspace::target_dir().join("bench")).args(args).stdin(Stdio::null());
+    bench.arg("--results").arg(results()).args(args).stdin(Stdio::null());
     let status = bench.status().context("cannot run vipward-bench")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn packets() -> Result<ExitCode> {
+    say::line("build", "cargo bench --package vipward-tests --bench packets");
+    let mut cargo = workspace::cargo();
+    cargo.args(["bench", "--quiet", "--package", "vipward-tests", "--bench", "packets", "--", "--results"]);
+    programs::run(cargo.arg(results()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Folder of the raw numbers.
+fn results() -> PathBuf {
+    workspace::target_dir().join("bench")
 }

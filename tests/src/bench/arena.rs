@@ -122,14 +122,6 @@ impl Arena {
         poll(limit, || (0..self.probed.len()).all(|target| self.echo.first_after(target, moment).is_some()))
     }
 
-    /// Ends both routers.
-    pub(super) fn clear(&self, pair: Pair) -> Result<()> {
-        if let Some(master) = pair.master {
-            master.stop()?;
-        }
-        pair.backup.stop()
-    }
-
     /// Removes whatever the last pair left, however it ended.
     fn level(&self) -> Result<()> {
         self.n1.plug()?;
@@ -154,6 +146,14 @@ pub(super) struct Pair {
 }
 
 impl Pair {
+    /// Ends both routers.
+    pub(super) fn stop(self) -> Result<()> {
+        if let Some(master) = self.master {
+            master.stop()?;
+        }
+        self.backup.stop()
+    }
+
     fn last_words(&self) -> String {
         let master = self.master.as_ref().map(Router::last_words).unwrap_or_default();
         format!("the master said:\n{master}\nthe backup said:\n{}", self.backup.last_words())

@@ -138,7 +138,7 @@ impl Failover {
             }
             results.add(contender, round.and_then(|round| restored.map(|()| round)));
         }
-        standing.map_or(Ok(()), |pair| arena.clear(pair))
+        standing.map_or(Ok(()), Pair::stop)
     }
 
     /// One failover. An error of the inner kind is the contender's own.

@@ -87,7 +87,9 @@ mod tests {
 
     fn gap(values: &[f64]) -> Metric {
         let mut gap = Metric::new("gap", "ms", &[Contender::Xdp], 2);
-        values.iter().for_each(|value| gap.add(Contender::Xdp, *value));
+        for value in values {
+            gap.add(Contender::Xdp, *value);
+        }
         gap.at_most(Statistic::Median, 2.0, Contender::is_vipward);
         gap
     }
