@@ -4,11 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use nix::unistd::Uid;
 
-use crate::{programs, say, setup, workspace};
+use crate::setup::Need;
+use crate::{programs, root, say, setup, workspace};
 
 /// What to measure.
 #[derive(Args)]
@@ -32,12 +32,12 @@ enum What {
 
 /// Runs the verb. Missed goals are printed and are no failure.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    if !Uid::effective().is_root() {
-        bail!(
-            "the bench makes network namespaces and loads BPF programs: sudo -E cargo xtask bench failover"
-        );
-    }
-    setup::ensure(&setup::Options::default())?;
+    let verb = match &options.what {
+        What::Failover { .. } => "bench failover",
+        What::Packets => "bench packets",
+    };
+    root::required("the bench makes network namespaces and loads BPF programs", verb)?;
+    setup::ensure(Need::Tests)?;
     match &options.what {
         What::Failover { args } => failover(args),
         What::Packets => packets(),
