@@ -153,7 +153,7 @@ fn instance_notes(instance: &InstanceStatus) -> Vec<String> {
     };
     let told = [
         note(&instance.fault, ""),
-        note(&instance.waiting, "waits for "),
+        note(&instance.waiting, ""),
         note(&instance.last_cause, "last transition: "),
         note(&instance.datapath_reason, "not on native XDP: "),
     ];
@@ -234,6 +234,14 @@ mod tests {
         }
         let trimmed: Vec<&str> = painted.lines().map(str::trim_end).collect();
         assert_eq!(trimmed, plain.lines().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_waited_for_is_said_once() {
+        let mut snapshot = sample();
+        snapshot.instances[0].waiting = Some("waiting for the first result of script chk".into());
+        let text = render(&snapshot, Colour::No);
+        assert!(text.contains("\nVI_1: waiting for the first result of script chk\n"), "{text}");
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub struct InstanceStatus {
     /// Why it is in FAULT.
     #[serde(default)]
     pub fault: Option<String>,
-    /// What it waits for in INIT.
+    /// What it waits for in INIT, as `waiting for …`.
     #[serde(default)]
     pub waiting: Option<String>,
     /// Adverts accepted.

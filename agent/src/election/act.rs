@@ -176,10 +176,11 @@ impl Driver {
         let Some(instance) = self.registry.get_mut(id) else { return };
         instance.refused_vips.clear();
         instance.vip_notes.clear();
-        for vip in instance.held.drain(..) {
+        let released = std::mem::take(&mut instance.held);
+        for vip in &released {
             self.announcer.cancel(vip.ifindex, vip.address);
         }
-        self.clear_strays(id);
+        self.clear_strays(id, &released);
     }
 
     /// Announces every VIP that is held, `rounds` times: now if it is there, otherwise as soon as it is. A

@@ -179,7 +179,7 @@ impl Driver {
     fn seat(&mut self, now: Mono, id: Id, ifindex: u32) {
         let Some(instance) = self.registry.get(id) else { return };
         let key = plan::key(&instance.model, ifindex);
-        let strays = self.clear_strays(id);
+        let strays = self.clear_strays(id, &[]);
         if strays > 0 {
             self.note(id, Level::Info, format!("removing {strays} of its VIPs that were left behind"));
         }
@@ -206,9 +206,10 @@ impl Driver {
         self.fds_change();
     }
 
-    /// Removes what is left of an instance's VIPs on their interfaces, with whatever prefix they are there; returns
-    /// how many that are. The address owner's VIPs are the host's own, and so is an interface's only address.
-    pub(super) fn clear_strays(&mut self, id: Id) -> usize {
+    /// Removes what is left of an instance's VIPs on their interfaces, with whatever prefix they are there, apart from
+    /// those that are `released` already; returns how many that are. The address owner's VIPs are the host's own, and
+    /// so is an interface's only address.
+    pub(super) fn clear_strays(&mut self, id: Id, released: &[Vip]) -> usize {
         let Some(instance) = self.registry.get(id).filter(|instance| instance.model.priority < OWNER) else {
             return 0;
         };
@@ -220,7 +221,8 @@ impl Driver {
             let Some(link) = self.links.by_name(device) else { continue };
             let alone = vip.address.is_ipv4()
                 && self.links.source_v4(link.ifindex, |address| self.is_vip(address)).is_none();
-            for held in self.links.holders(vip.address).filter(|held| held.ifindex == link.ifindex) {
+            let here = self.links.holders(vip.address).filter(|held| held.ifindex == link.ifindex);
+            for held in here.filter(|held| !released.iter().any(|vip| vip.is(held))) {
                 if alone {
                     spared.push(format!(
                         "VIP {} is all that {device} has for an address: it stays",
@@ -257,7 +259,9 @@ impl Driver {
             if let Some(key) = self.registry.get(*id).and_then(|instance| instance.key) {
                 self.leave(*id, key);
             }
-            self.removed.extend(self.registry.remove(*id).map(|instance| instance.model.name));
+            let gone = self.registry.remove(*id).map(|instance| instance.model.name);
+            // An instance that stops with the agent was told so.
+            self.removed.extend(gone.filter(|_| !self.stopping));
         }
     }
 

@@ -22,6 +22,8 @@ mod plan;
 mod realtime;
 mod registry;
 mod scripts;
+#[cfg(test)]
+mod tests;
 pub mod thread;
 mod work;
 

@@ -48,6 +48,11 @@ impl Vip {
         Self::new(held.ifindex, held.address, held.prefix_len)
     }
 
+    /// Whether this is the address that was found.
+    pub fn is(&self, held: &InterfaceAddress) -> bool {
+        (self.ifindex, self.address, self.prefix_len) == (held.ifindex, held.address, held.prefix_len)
+    }
+
     /// The request that puts it on its interface.
     pub(super) fn add(&self) -> Request {
         let mut message = self.identity();

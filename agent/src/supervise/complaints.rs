@@ -15,8 +15,10 @@ use crate::control::status::{Family, InstanceStatus, rfc3339};
 
 /// From one look at the counters to the next.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// How long nothing more is said of one kind of one instance.
+/// How long nothing more is said of a reason for rejections in one instance.
 const QUIET: Duration = Duration::from_mins(1);
+/// The same of adverts that are accepted all the same: it may be meant so.
+const LONG_QUIET: Duration = Duration::from_hours(1);
 
 /// Asks for the status from time to time and logs what a person must look at, for as long as the agent takes orders.
 pub(super) async fn watch(orders: mpsc::Sender<Order>) {
@@ -49,6 +51,15 @@ enum Fault {
     Addresses,
     /// They are accepted, and have another interval.
     Interval,
+}
+
+impl Fault {
+    fn quiet(&self) -> Duration {
+        match self {
+            Fault::Rejected(_) => QUIET,
+            Fault::Addresses | Fault::Interval => LONG_QUIET,
+        }
+    }
 }
 
 /// One counter as it was complained of last.
@@ -87,7 +98,7 @@ impl Ledger {
                 let entry = before.get(&key).copied().unwrap_or(unseen);
                 // A router that was taken out and came back begins at zero.
                 let grown = count.checked_sub(entry.count).unwrap_or(count);
-                let quiet = entry.told.is_some_and(|told| now.duration_since(told) < QUIET);
+                let quiet = entry.told.is_some_and(|told| now.duration_since(told) < key.1.quiet());
                 let entry = if grown == 0 {
                     Entry { count, since: clock, ..entry }
                 } else if quiet {

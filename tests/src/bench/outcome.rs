@@ -53,6 +53,7 @@ pub(super) struct Sample {
 pub(super) enum Statistic {
     Median,
     P95,
+    Min,
 }
 
 /// On which side of its limit a value should be.
@@ -110,9 +111,9 @@ impl Metric {
         self.judge(statistic, Side::AtMost, whom, |_| (limit, None));
     }
 
-    /// Judges the medians of all of `whom` by what they must at least reach.
+    /// Judges the least value of all of `whom` by what they must reach.
     pub(super) fn at_least(&mut self, limit: f64, whom: impl Fn(Contender) -> bool) {
-        self.judge(Statistic::Median, Side::AtLeast, whom, |_| (limit, None));
+        self.judge(Statistic::Min, Side::AtLeast, whom, |_| (limit, None));
     }
 
     /// Judges by a known number what the client sees, which it can only once in a `period` of its probes.
@@ -156,6 +157,7 @@ impl Metric {
             let value = match statistic {
                 Statistic::Median => summary.median,
                 Statistic::P95 => summary.p95,
+                Statistic::Min => summary.min,
             };
             let (limit, noise) = limit(&summary);
             let slack = noise.unwrap_or(0.0);
@@ -243,7 +245,8 @@ mod tests {
 
     #[test]
     fn a_rate_must_be_reached() {
-        let mut rate = metric(&[(Contender::Xdp, &[9_990.0]), (Contender::Socket, &[5_000.0])]);
+        let mut rate =
+            metric(&[(Contender::Xdp, &[9_990.0]), (Contender::Socket, &[9_990.0, 9_990.0, 5_000.0])]);
         rate.at_least(9_900.0, Contender::is_vipward);
         assert_eq!(met(&rate), [true, false]);
     }

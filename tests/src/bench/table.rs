@@ -58,6 +58,7 @@ fn goal(verdict: &Verdict) -> String {
     let statistic = match verdict.statistic {
         Statistic::Median => "median",
         Statistic::P95 => "p95",
+        Statistic::Min => "min",
     };
     let sign = match verdict.side {
         Side::AtMost => '≤',

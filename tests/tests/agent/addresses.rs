@@ -65,6 +65,36 @@ fn vips_that_a_killed_run_left_are_removed_at_start() -> Result<()> {
     left_behind(Kind::Vipward("auto"))
 }
 
+#[test]
+fn leftovers_go_from_their_own_interface_with_the_prefix_that_they_have() -> Result<()> {
+    let mut pair = Pair::new(Form::V3, Kind::Keepalived, Kind::Vipward("auto"))?;
+    pair.a.start()?;
+    pair.serves(Side::A)?;
+    make_lan(&pair.b.host)?;
+    pair.b.conf = pair.b.conf.clone().vip("10.77.0.201/24 dev lan0");
+    pair.a.conf = pair.a.conf.clone().vip("10.77.0.201/24");
+    // An earlier run had /32, and the second VIP was never meant for eth0: that one is somebody else's.
+    let (own, foreign) = ("10.77.0.200/32 dev eth0", "10.77.0.201/32 dev eth0");
+    pair.b.host.ip(&format!("addr add {own}\naddr add 10.77.0.201/32 dev lan0\naddr add {foreign}\n"))?;
+    pair.b.start()?;
+    pair.wait("the leftovers to go", || {
+        let on = |device: &str| ip(&pair.b.host, &["address", "show", "dev", device]).unwrap_or_default();
+        !on("eth0").contains("10.77.0.200") && !on("lan0").contains("10.77.0.201")
+    })?;
+    let eth0 = ip(&pair.b.host, &["address", "show", "dev", "eth0"])?;
+    pair.ensure(eth0.contains("10.77.0.201"), || format!("somebody else's address is gone: {eth0}"))
+}
+
+#[test]
+fn an_interface_keeps_its_only_address() -> Result<()> {
+    let mut pair = Pair::new(Form::V3, Kind::Vipward("auto"), Kind::Keepalived)?;
+    let own = pair.a.host.address();
+    pair.a.conf = pair.a.conf.clone().vip(format!("{own}/24"));
+    pair.a.start()?;
+    pair.wait("a line that says so", || logged(&pair.a, "it stays"))?;
+    pair.ensure(pair.a.host.holds(own.into()), || "the host is off the network".to_owned())
+}
+
 /// The addresses of eth0 as `ip` shows them, with all their attributes.
 fn shown(kind: Kind) -> Result<Vec<String>> {
     let mut pair = Pair::new(Form::V3, kind, Kind::Keepalived)?;
