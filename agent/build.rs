@@ -4,6 +4,7 @@
 //! rust-src builds `core` along with it; Debian's compiler brings `core` for BPF ready-made. The workspace's own
 //! compiler can do neither, so a second cargo runs with the other one, in a target directory of its own.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus};
 use std::{env, fmt, fs, io};
@@ -12,6 +13,8 @@ use std::{env, fmt, fs, io};
 const OBJECT: &str = "vipward-ebpf";
 /// Names a finished object instead of building one.
 const EXPLICIT: &str = "VIPWARD_EBPF_OBJECT";
+/// What the compiler links with.
+const LINKER: &str = "bpf-linker";
 /// The profile of the workspace manifest that the object is built with.
 const PROFILE: &str = "bpf";
 /// Debian's compiler (package rustc-web), which is not the one on PATH where rustup is installed.
@@ -54,7 +57,9 @@ impl fmt::Display for BuildError {
                 "no compiler for the eBPF object: neither rustup's nightly with rust-src, nor Debian's rustc with \
                  its BPF core, nor a finished object in {EXPLICIT}.\nRemedy: cargo xtask setup"
             ),
-            BuildError::NoLinker => write!(f, "bpf-linker is not on PATH.\nRemedy: cargo xtask setup"),
+            BuildError::NoLinker => {
+                write!(f, "{LINKER} is neither in cargo's folder nor on PATH.\nRemedy: cargo xtask setup")
+            }
             BuildError::Run(command, error) => write!(f, "cannot run {command}: {error}"),
             BuildError::Failed(command, status) => write!(
                 f,
@@ -89,7 +94,8 @@ fn build() -> Result<(), BuildError> {
     let out = PathBuf::from(variable("OUT_DIR")?);
     let object = match env::var_os(EXPLICIT) {
         Some(object) => {
-            let object = PathBuf::from(object);
+            // A build script runs in its package's folder; cargo is called in the workspace's.
+            let object = root.join(object);
             println!("cargo::rerun-if-changed={}", object.display());
             object
         }
@@ -106,9 +112,7 @@ fn compile(root: &Path, out: &Path) -> Result<PathBuf, BuildError> {
     let endian = variable("CARGO_CFG_TARGET_ENDIAN")?;
     let target = if endian == "big" { "bpfeb-unknown-none" } else { "bpfel-unknown-none" };
     let mut cargo = compiler(target)?;
-    if !on_path("bpf-linker") {
-        return Err(BuildError::NoLinker);
-    }
+    let path = path_to(LINKER).ok_or(BuildError::NoLinker)?;
     let flags = [
         format!("--cfg=bpf_target_arch=\"{}\"", variable("CARGO_CFG_TARGET_ARCH")?),
         "-Cdebuginfo=2".to_owned(),
@@ -120,6 +124,7 @@ fn compile(root: &Path, out: &Path) -> Result<PathBuf, BuildError> {
         .arg("--target-dir")
         .arg(&target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
+        .env("PATH", path)
         .current_dir(root);
     match cargo.status() {
         Ok(status) if status.success() => Ok(target_dir.join(target).join(PROFILE).join(OBJECT)),
@@ -135,7 +140,7 @@ fn compiler(target: &str) -> Result<Command, BuildError> {
         clear(&mut cargo).args(["run", "nightly", "cargo", "-Zbuild-std=core"]);
         return Ok(cargo);
     }
-    if Path::new(DEBIAN_RUSTC).exists() && Path::new(DEBIAN_RUSTLIB).join(target).join("lib").is_dir() {
+    if Path::new(DEBIAN_RUSTC).exists() && has_core(&Path::new(DEBIAN_RUSTLIB).join(target).join("lib")) {
         let mut cargo = Command::new(variable("CARGO")?);
         // A stable compiler, and aya-ebpf and the BPF target are unstable ones.
         clear(&mut cargo).env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
@@ -154,15 +159,36 @@ fn clear(command: &mut Command) -> &mut Command {
 /// Whether rustup has a nightly with the sources of `core`.
 fn nightly_has_source() -> bool {
     let mut rustc = Command::new("rustup");
-    clear(&mut rustc).args(["run", "nightly", "rustc", "--print", "sysroot"]);
+    // Or rustup may download a toolchain just because we looked for it.
+    clear(&mut rustc).env("RUSTUP_AUTO_INSTALL", "0");
+    rustc.args(["run", "nightly", "rustc", "--print", "sysroot"]);
     let Ok(output) = rustc.output() else { return false };
     let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    output.status.success() && Path::new(&sysroot).join("lib/rustlib/src/rust/library/core").is_dir()
+    output.status.success()
+        && Path::new(&sysroot).join("lib/rustlib/src/rust/library/core/src/lib.rs").exists()
 }
 
-fn on_path(program: &str) -> bool {
-    env::var_os("PATH")
-        .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+/// Whether a folder of libraries has a `core`.
+fn has_core(libraries: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(libraries) else { return false };
+    entries.flatten().any(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with("libcore-") && name.ends_with(".rlib")
+    })
+}
+
+/// A PATH on which `program` is found: where `cargo install` puts it comes first, as in `cargo xtask setup`, for that
+/// is the version that was asked for, and the folder need not be on PATH.
+fn path_to(program: &str) -> Option<OsString> {
+    let cargo_home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> =
+        cargo_home.map(|home| home.join("bin")).into_iter().chain(env::split_paths(&path)).collect();
+    let found = folders.iter().find(|folder| folder.join(program).is_file())?;
+    env::join_paths([found].into_iter().chain(&folders)).ok()
 }
 
 fn variable(name: &'static str) -> Result<String, BuildError> {

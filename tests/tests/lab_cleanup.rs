@@ -49,24 +49,30 @@ fn left_by(pid: u32) -> Vec<String> {
     [named("/run/netns"), named("/run")].concat().into_iter().chain(mounts).collect()
 }
 
+/// A process that would wait for ever; it ends with the test, however that ends.
+struct Victim(Child);
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 fn leaves_nothing_after(signal: Signal) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "victim", "--nocapture"]).env(VICTIM, "1").stdout(Stdio::piped());
-    let mut victim: Child = command.spawn().unwrap();
-    let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    let mut victim = Victim(command.spawn().unwrap());
+    let id = victim.0.id();
+    let lines = BufReader::new(victim.0.stdout.take().unwrap()).lines();
     let stray = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("ready ").map(str::to_owned));
     let stray = Path::new("/proc").join(stray.unwrap());
     assert!(stray.exists(), "the victim's stray child runs");
-    assert!(
-        left_by(victim.id()).len() >= 5,
-        "two namespaces, the run dir and its mounts: {:?}",
-        left_by(victim.id())
-    );
-    kill(Pid::from_raw(victim.id().cast_signed()), signal).unwrap();
-    victim.wait().unwrap();
-    let gone =
-        wait::until("the lab to be gone", LIMIT, || left_by(victim.id()).is_empty() && !stray.exists());
-    assert!(gone.is_ok(), "left behind: {:?} {}", left_by(victim.id()), stray.display());
+    assert!(left_by(id).len() >= 5, "two namespaces, the run dir and its mounts: {:?}", left_by(id));
+    kill(Pid::from_raw(id.cast_signed()), signal).unwrap();
+    victim.0.wait().unwrap();
+    let gone = wait::until("the lab to be gone", LIMIT, || left_by(id).is_empty() && !stray.exists());
+    assert!(gone.is_ok(), "left behind: {:?} {}", left_by(id), stray.display());
 }
 
 #[test]

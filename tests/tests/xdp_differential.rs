@@ -13,12 +13,12 @@ use vipward_common::abi::{
 };
 use vipward_common::reason::Reason;
 use vipward_common::wire::eth;
+use vipward_tests::frame::{Advert, Checksum, LOOPBACK, key, rules};
 use vipward_vrrp::address::to_abi;
 use vipward_vrrp::packet::{Facts, Verdict, decode_frame};
 use vipward_vrrp::types::{Family, Mono};
 use vipward_vrrp::watch::{SoftWatch, WatchEvent};
-use xdp_support::frame::{Advert, Checksum};
-use xdp_support::{DROP, LOOPBACK, PASS, ip, key, now, rules};
+use xdp_support::{DROP, PASS, ip, now};
 
 /// Packets; the issue asks for 100,000.
 const PACKETS: usize = 150_000;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use vipward::kernel::{Claim, Datapath as _, ReportKind, Timer, XdpPath};
 use vipward_common::abi::{Counters, RouterKey, Rules};
-use xdp_support::frame::Advert;
-use xdp_support::{DROP, LOOPBACK, key, now, reports, rules};
+use vipward_tests::frame::{Advert, LOOPBACK, key, rules};
+use xdp_support::{DROP, now, reports};
 
 const SOON: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -9,9 +9,9 @@ use vipward::kernel::{Datapath as _, ReportKind, Timer, XdpPath};
 use vipward_common::abi::{Counters, FLAG_CHECK_PEER, FLAG_UNICAST, Heard, Peer, RouterKey, Rules};
 use vipward_common::reason::Reason;
 use vipward_common::wire::{eth, vrrp};
+use vipward_tests::frame::{Advert, Checksum, LOOPBACK, key, rules};
 use vipward_vrrp::address::to_abi;
-use xdp_support::frame::{Advert, Checksum};
-use xdp_support::{DROP, LOOPBACK, PASS, ip, key, now, reports, rules};
+use xdp_support::{DROP, PASS, ip, now, reports};
 
 const HOUR: Timer = Timer::Set(Duration::from_hours(1));
 

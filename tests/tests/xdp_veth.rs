@@ -11,14 +11,14 @@ use nix::net::if_::if_nametoindex;
 use vipward::kernel::{Choice, Claim, Datapath as _, KernelError, Kind, Paths, ReportKind, Timer};
 use vipward_common::abi::{FLAG_CHECK_PEER, FLAG_PREEMPT, FLAG_UNICAST, Peer, RouterKey, Rules};
 use vipward_common::reason::Reason;
+use vipward_tests::frame::{Advert, Checksum, key, rules};
 use vipward_tests::lab::guardian;
 use vipward_tests::lab::netns::Namespace;
 use vipward_tests::lab::wait;
 use vipward_vrrp::address::to_abi;
 use xdp_support::capability;
-use xdp_support::frame::{Advert, Checksum};
 use xdp_support::wire::Sender;
-use xdp_support::{ip, key, now, readable, reports, rules};
+use xdp_support::{ip, now, readable, reports};
 
 const HOUR: Timer = Timer::Set(Duration::from_hours(1));
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,13 +1,14 @@
-//! `cargo xtask bench`: builds what is measured for release, and measures.
+//! `cargo xtask bench`: builds the agent and the bench for release, and runs it.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use nix::unistd::Uid;
 
-use crate::{programs, say, setup, workspace};
+use crate::setup::Need;
+use crate::{programs, root, say, setup, workspace};
 
 /// What to measure.
 #[derive(Args)]
@@ -25,27 +26,22 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
-    /// What a packet costs in the XDP program.
+    /// What a packet costs in the XDP program, by its kind, and as a multiple of an ARP packet.
     Packets,
 }
 
 /// Runs the verb. Missed goals are printed and are no failure.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    if !Uid::effective().is_root() {
-        bail!("the bench makes network namespaces and loads BPF programs, which only root can");
-    }
-    setup::ensure(&setup::Options::default())?;
+    let verb = match &options.what {
+        What::Failover { .. } => "bench failover",
+        What::Packets => "bench packets",
+    };
+    root::required("the bench makes network namespaces and loads BPF programs", verb)?;
+    setup::ensure(Need::Tests)?;
     match &options.what {
         What::Failover { args } => failover(args),
         What::Packets => packets(),
     }
-}
-
-fn packets() -> Result<ExitCode> {
-    let mut bench = workspace::cargo();
-    bench.args(["bench", "--quiet", "--package", "vipward-tests", "--bench", "packets"]);
-    programs::run(&mut bench)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn failover(args: &[OsString]) -> Result<ExitCode> {
@@ -57,7 +53,20 @@ fn failover(args: &[OsString]) -> Result<ExitCode> {
     let release = workspace::target_dir().join("release");
     let mut bench = Command::new(release.join("vipward-bench"));
     bench.current_dir(workspace::root()).env("VIPWARD_BIN", release.join("vipward"));
-    bench.arg("--results").arg(workspace::target_dir().join("bench")).args(args).stdin(Stdio::null());
+    bench.arg("--results").arg(results()).args(args).stdin(Stdio::null());
     let status = bench.status().context("cannot run vipward-bench")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn packets() -> Result<ExitCode> {
+    say::line("build", "cargo bench --package vipward-tests --bench packets");
+    let mut cargo = workspace::cargo();
+    cargo.args(["bench", "--quiet", "--package", "vipward-tests", "--bench", "packets", "--", "--results"]);
+    programs::run(cargo.arg(results()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Folder of the raw numbers.
+fn results() -> PathBuf {
+    workspace::target_dir().join("bench")
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod programs;
+mod root;
 mod run;
 mod say;
 mod setup;
@@ -25,11 +26,11 @@ struct Cli {
 enum Verb {
     /// Find or install what building and testing need, saying each thing that is done.
     Setup(setup::Options),
-    /// Show two nodes failing over in the lab; with `-- ARGS` run the agent on this host.
+    /// Show two nodes failing over in the lab; after `--`, run the agent on this host.
     Run(run::Options),
     /// Set up, build, and run all tests, or those whose names contain one of the filters.
     Test(test::Options),
-    /// Measure failovers against keepalived and print the table beside the goals.
+    /// Measure failovers against keepalived, or packets in the XDP program.
     Bench(bench::Options),
     /// Check what the compiler does not: file lengths, module docs, unwraps, clocks, the ABI, manifests.
     Tidy,

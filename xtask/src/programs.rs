@@ -29,6 +29,11 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
     env::split_paths(&search_path()).map(|folder| folder.join(name)).find(|path| executable(path))
 }
 
+/// Where `cargo install` has put `name`, else where it is on [`search_path`].
+pub(crate) fn find_installed_by_cargo(name: &str) -> Option<PathBuf> {
+    cargo_bin().map(|folder| folder.join(name)).filter(|path| executable(path)).or_else(|| find(name))
+}
+
 fn executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
@@ -41,12 +46,12 @@ fn cargo_bin() -> Option<PathBuf> {
         .map(|home| home.join("bin"))
 }
 
-/// What `program` prints when it is asked something; nothing when it is missing or fails.
+/// What `program` prints, in English, when it is asked something; nothing when it is missing or fails.
 pub(crate) fn ask<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: &[S]) -> Option<String> {
-    let mut question = Command::new(program);
-    // In the language that we read: apt's answers are translated.
-    question.args(args).env("LC_ALL", "C").stdin(Stdio::null()).stderr(Stdio::null());
-    let output = question.output().ok()?;
+    let mut command = Command::new(program);
+    // LANGUAGE comes before LC_ALL where messages are translated, but not in the C locale.
+    command.args(args).env("LC_ALL", "C").stdin(Stdio::null()).stderr(Stdio::null());
+    let output = command.output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
@@ -74,6 +79,12 @@ mod tests {
     fn finds_what_exists_and_nothing_else() {
         assert!(find("sh").is_some_and(|path| path.is_absolute()));
         assert_eq!(find("vipward-no-such-program"), None);
+    }
+
+    #[test]
+    fn answers_are_in_english() {
+        assert_eq!(ask("sh", &["-c", "echo $LC_ALL"]).as_deref(), Some("C\n"));
+        assert_eq!(ask("sh", &["-c", "exit 1"]), None);
     }
 
     #[test]

@@ -12,17 +12,15 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
-use nix::unistd::Uid;
 
-use crate::{programs, say, setup, workspace};
+use crate::setup::Need;
+use crate::{programs, root, say, setup, workspace};
 use scene::Scene;
 
 /// Names another binary to show in the lab, which then is not built.
 const BINARY_VARIABLE: &str = "VIPWARD_BIN";
-/// Exit code for what is not there yet.
-const NOT_YET: u8 = 2;
 /// Exit code after Ctrl-C in the middle, as shells count it: 128 + SIGINT.
 const INTERRUPTED: u8 = 130;
 
@@ -32,9 +30,6 @@ pub(crate) struct Options {
     /// End after the demonstration; the exit code says whether every step did what it should within its bound.
     #[arg(long, conflicts_with = "args")]
     once: bool,
-    /// Also show rendering from etcd.
-    #[arg(long, conflicts_with = "args")]
-    etcd: bool,
     /// Instead of the lab, run the agent on this host: `vipward run ARGS`.
     #[arg(last = true)]
     args: Vec<OsString>,
@@ -42,30 +37,28 @@ pub(crate) struct Options {
 
 /// Runs the verb.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    if options.etcd {
-        eprintln!("--etcd: there is nothing to show yet; it comes with the rendering of templates");
-        return Ok(ExitCode::from(NOT_YET));
+    if separated(env::args_os()) {
+        let agent = build(Need::Build)?;
+        let error = Command::new(&agent).arg("run").args(&options.args).exec();
+        return Err(error).with_context(|| format!("cannot run {}", agent.display()));
     }
-    let lab = options.args.is_empty();
-    if lab && !Uid::effective().is_root() {
-        bail!(
-            "the lab makes network namespaces, which only root can: sudo -E env \"PATH=$PATH\" cargo xtask run"
-        );
-    }
-    let agent = match env::var_os(BINARY_VARIABLE).filter(|_| lab) {
+    root::required("the lab makes network namespaces", "run")?;
+    let agent = match env::var_os(BINARY_VARIABLE) {
         Some(binary) => PathBuf::from(binary),
-        None => build(!lab)?,
+        None => build(Need::Lab)?,
     };
-    if lab {
-        return demonstrate(&agent, options.once);
-    }
-    let error = Command::new(&agent).arg("run").args(&options.args).exec();
-    Err(error).with_context(|| format!("cannot run {}", agent.display()))
+    demonstrate(&agent, options.once)
 }
 
-/// Sets up, `only` for the build or for the lab too, and makes the release build; its path.
-fn build(only: bool) -> Result<PathBuf> {
-    setup::ensure(&setup::Options { build_only: only, ..setup::Options::default() })?;
+/// Whether there is a `--`, even with nothing after it: that asks for the agent with its defaults, and the parser
+/// does not tell it from none.
+fn separated(mut args: impl Iterator<Item = OsString>) -> bool {
+    args.any(|arg| arg == "--")
+}
+
+/// Sets up and makes the release build; its path.
+fn build(need: Need) -> Result<PathBuf> {
+    setup::ensure(need)?;
     say::line("build", "cargo build --release --package vipward");
     programs::run(workspace::cargo().args(["build", "--release", "--package", "vipward"]))?;
     Ok(workspace::target_dir().join("release/vipward"))
@@ -94,4 +87,16 @@ fn demonstrate(agent: &Path, once: bool) -> Result<ExitCode> {
         }
     );
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dashes_with_nothing_after_them_ask_for_the_agent() {
+        let separated = |line: &str| separated(line.split(' ').map(OsString::from));
+        assert!(separated("xtask run --") && separated("xtask run -- -f file"));
+        assert!(!separated("xtask run") && !separated("xtask run --once"));
+    }
 }

@@ -5,7 +5,7 @@ mod bpf;
 mod daemons;
 mod kernel;
 
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -16,60 +16,64 @@ use crate::{programs, say, workspace};
 const CARGO_DENY: &str = "0.20.2";
 
 /// What to set up.
-#[derive(Args, Default)]
+#[derive(Args)]
 pub(crate) struct Options {
     /// Also what `.ci/run` needs beyond the tests: rustfmt, clippy, cargo-deny.
     #[arg(long)]
-    pub(crate) ci: bool,
-    /// Only what the build needs: for a host that is to run the agent and nothing else.
-    #[arg(skip)]
-    pub(crate) build_only: bool,
+    ci: bool,
 }
 
-/// A program, and the Debian packages that bring it.
+/// What it is for; each also needs what is needed for those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Need {
+    /// Building the agent, to run it on this host.
+    Build,
+    /// The demonstration in the lab.
+    Lab,
+    /// Tests and benches, with the real peers.
+    Tests,
+}
+
+/// A program, what needs it, and the Debian packages that bring it.
 struct Tool {
     program: &'static str,
+    need: Need,
     packages: &'static [&'static str],
 }
 
-/// What building needs, apart from the BPF compiler.
-const BUILD: &[Tool] = &[Tool { program: "cc", packages: &["gcc", "libc6-dev"] }];
-
-/// What the lab, its peers and the tests need.
-const LAB: &[Tool] = &[
-    Tool { program: "ip", packages: &["iproute2"] },
-    Tool { program: "nft", packages: &["nftables"] },
-    Tool { program: "keepalived", packages: &["keepalived"] },
-    Tool { program: "nginx", packages: &["nginx-light"] },
-    Tool { program: "tshark", packages: &["tshark"] },
-    Tool { program: "arping", packages: &["arping"] },
-    Tool { program: "curl", packages: &["curl"] },
+const TOOLS: &[Tool] = &[
+    Tool { program: "cc", need: Need::Build, packages: &["gcc", "libc6-dev"] },
+    Tool { program: "ip", need: Need::Lab, packages: &["iproute2"] },
+    Tool { program: "nginx", need: Need::Lab, packages: &["nginx-light"] },
+    Tool { program: "curl", need: Need::Lab, packages: &["curl"] },
+    Tool { program: "keepalived", need: Need::Tests, packages: &["keepalived"] },
+    Tool { program: "tshark", need: Need::Tests, packages: &["tshark"] },
+    Tool { program: "arping", need: Need::Tests, packages: &["arping"] },
+    Tool { program: "nft", need: Need::Tests, packages: &["nftables"] },
 ];
 
 /// Runs the verb.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    ensure(options)?;
+    ensure(Need::Tests)?;
+    if options.ci {
+        ci_tools()?;
+    }
     say::line("ready", "nothing is missing");
     Ok(ExitCode::SUCCESS)
 }
 
 /// Makes sure that everything is there; quick when it is.
-pub(crate) fn ensure(options: &Options) -> Result<()> {
-    let lab: &[Tool] = if options.build_only { &[] } else { LAB };
-    tools(BUILD.iter().chain(lab).collect())?;
+pub(crate) fn ensure(need: Need) -> Result<()> {
+    tools(need)?;
     bpf::ensure()?;
     kernel::report();
-    if options.ci {
-        ci_tools()?;
-    }
     Ok(())
 }
 
-fn tools(wanted: Vec<&Tool>) -> Result<()> {
-    let (found, missing): (Vec<&Tool>, Vec<&Tool>) =
-        wanted.into_iter().partition(|tool| programs::find(tool.program).is_some());
+fn tools(need: Need) -> Result<()> {
+    let missing: Vec<&Tool> = needed(need).filter(|tool| programs::find(tool.program).is_none()).collect();
     if missing.is_empty() {
-        say::line("programs", format_args!("{} found: {}", found.len(), names(found.into_iter())));
+        say::line("programs", format_args!("found: {}", names(needed(need))));
         return Ok(());
     }
     say::line("programs", format_args!("missing: {}", names(missing.iter().copied())));
@@ -77,16 +81,21 @@ fn tools(wanted: Vec<&Tool>) -> Result<()> {
     apt::install(&packages)
 }
 
+fn needed(need: Need) -> impl Iterator<Item = &'static Tool> {
+    TOOLS.iter().filter(move |tool| tool.need <= need)
+}
+
 fn names<'a>(tools: impl Iterator<Item = &'a Tool>) -> String {
     tools.map(|tool| tool.program).collect::<Vec<_>>().join(" ")
 }
 
 fn ci_tools() -> Result<()> {
-    for (component, verb) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
-        // Asked, for rustup leaves programs of these names whether the toolchain has them or not.
-        if programs::ask("cargo", &[verb, "--version"]).is_none() {
+    for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        // rustup puts a program of that name there whether or not the toolchain has the component.
+        if !answers(subcommand) {
             say::line(component, "missing: adding the component to the toolchain");
-            programs::run(Command::new("rustup").args(["component", "add", component]))?;
+            programs::run(Command::new("rustup").args(["component", "add", component]))
+                .with_context(|| format!("`cargo {subcommand}` is needed by .ci/run"))?;
         }
     }
     if let Some(path) = programs::find("cargo-deny") {
@@ -97,4 +106,28 @@ fn ci_tools() -> Result<()> {
     // Unoptimised: it is run once, and compiles in half the time.
     let install = ["install", "cargo-deny", "--locked", "--debug", "--version", CARGO_DENY];
     programs::run(workspace::cargo().args(install)).context("cargo-deny checks licences in .ci/run")
+}
+
+/// Whether cargo has a working subcommand of this name.
+fn answers(subcommand: &str) -> bool {
+    let mut cargo = workspace::cargo();
+    cargo.args([subcommand, "--version"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    cargo.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn running_the_agent_needs_no_daemons() {
+        assert_eq!(names(needed(Need::Build)), "cc");
+        assert!(!names(needed(Need::Lab)).contains("keepalived"));
+        assert_eq!(needed(Need::Tests).count(), TOOLS.len());
+    }
+
+    #[test]
+    fn a_subcommand_that_does_not_work_is_missing() {
+        assert!(!answers("vipward-no-such-subcommand"));
+    }
 }

@@ -2,11 +2,11 @@
 
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
-use nix::unistd::Uid;
 
-use crate::{programs, say, setup, workspace};
+use crate::setup::Need;
+use crate::{programs, root, say, setup, workspace};
 
 /// Which tests to run.
 #[derive(Args)]
@@ -20,15 +20,10 @@ const MEMBERS: [&str; 3] = ["--workspace", "--exclude", "vipward-ebpf"];
 
 /// Runs the verb.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    if !Uid::effective().is_root() {
-        bail!(
-            "the tests make network namespaces and load BPF programs, which only root can: \
-             sudo -E env \"PATH=$PATH\" cargo xtask test"
-        );
-    }
-    setup::ensure(&setup::Options::default())?;
+    root::required("the tests make network namespaces and load BPF programs", "test")?;
+    setup::ensure(Need::Tests)?;
     say::line("build", "cargo build");
-    // First, because the lab's tests run the agent's binary, which building tests alone would not bring.
+    // First, because tests run the agent's binary and xtask's own, which building tests alone would not bring.
     programs::run(workspace::cargo().arg("build").args(MEMBERS))?;
 
     let mut cargo = workspace::cargo();

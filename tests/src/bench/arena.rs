@@ -54,9 +54,7 @@ impl Arena {
 
     /// Starts the backup first, so that it is known to run: it becomes master and then yields.
     pub(super) fn start(&self, contender: Contender) -> Result<Pair> {
-        // What a turn that broke off left behind.
-        bury(&self.n1)?;
-        bury(&self.n2)?;
+        self.level()?;
         let mut backup = contender.start(&self.n2, &self.plan, BACKUP_PRIORITY)?;
         let begun = Moment::now();
         let spoke = || self.wire.look(|frames| observe::backup_spoke(frames, begun));
@@ -75,6 +73,7 @@ impl Arena {
         let window = (self.plan.interval * 11 / 5).max(Duration::from_millis(300));
         let begun = Moment::now();
         self.wire.forget(begun);
+        self.echo.forget(begun - window);
         let settled = || {
             let now = Moment::now();
             let from = now - window;
@@ -123,12 +122,9 @@ impl Arena {
         poll(limit, || (0..self.probed.len()).all(|target| self.echo.first_after(target, moment).is_some()))
     }
 
-    /// Ends both routers and removes what they left, for the next pair.
-    pub(super) fn clear(&self, pair: Pair) -> Result<()> {
-        if let Some(master) = pair.master {
-            master.stop()?;
-        }
-        pair.backup.stop()?;
+    /// Removes whatever the last pair left, however it ended.
+    fn level(&self) -> Result<()> {
+        self.n1.plug()?;
         bury(&self.n1)?;
         bury(&self.n2)?;
         self.wire.forget(Moment::now());
@@ -150,6 +146,14 @@ pub(super) struct Pair {
 }
 
 impl Pair {
+    /// Ends both routers.
+    pub(super) fn stop(self) -> Result<()> {
+        if let Some(master) = self.master {
+            master.stop()?;
+        }
+        self.backup.stop()
+    }
+
     fn last_words(&self) -> String {
         let master = self.master.as_ref().map(Router::last_words).unwrap_or_default();
         format!("the master said:\n{master}\nthe backup said:\n{}", self.backup.last_words())

@@ -1,6 +1,7 @@
 //! The master goes away, again and again: how long until the other serves.
 
 use std::net::IpAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -8,17 +9,19 @@ use anyhow::{Context, Result, ensure};
 use super::arena::{Arena, PROBE, Pair, bury};
 use super::contender::Contender;
 use super::observe::{self, Passage};
-use super::outcome::{Metric, Outcome, Statistic};
+use super::outcome::{Failure, Metric, Outcome, Statistic};
 use super::plan::{MASTER_PRIORITY, Plan};
 use super::stats::{ms, ms_between};
 use super::{Options, order, progress};
 use crate::lab::clock::Moment;
 
-/// Failovers of one contender before the next has its turn: with twenty each, as many turns as contenders, so that
-/// everybody is first, and last, once.
+/// Failovers of one contender before the next has its turn: twenty make as many turns as there are contenders, so
+/// that everybody is first, and last, equally often.
 const TURN: u32 = 4;
 /// How long after Master_Down_Interval the last VIP may come before the round counts as failed.
 const LIMIT: Duration = Duration::from_secs(15);
+/// How often two routers that do not come to stand are started again before a contender's turn is given up.
+const RETRIES: u32 = 2;
 /// How far the client's gap may exceed Master_Down_Interval, in milliseconds.
 const GAP_GOAL_MS: f64 = 2.0;
 
@@ -51,11 +54,32 @@ struct Round {
     last_answer: f64,
 }
 
-struct Metrics {
+/// What all rounds brought.
+struct Results {
     gap: Metric,
     first_garp: Metric,
     last_garp: Metric,
     last_answer: Metric,
+    failures: Vec<Failure>,
+    notes: Vec<String>,
+}
+
+impl Results {
+    fn add(&mut self, contender: Contender, round: Result<Round>) {
+        match round {
+            Ok(round) => {
+                self.gap.add(contender, round.gap);
+                self.first_garp.add(contender, round.first_garp);
+                self.last_garp.add(contender, round.last_garp);
+                self.last_answer.add(contender, round.last_answer);
+            }
+            Err(error) => self.failures.push(Failure { contender, why: format!("{error:#}") }),
+        }
+    }
+
+    fn note(&mut self, contender: Contender, error: &anyhow::Error) {
+        self.notes.push(format!("{contender}: {error:#}"));
+    }
 }
 
 impl Failover {
@@ -66,60 +90,59 @@ impl Failover {
             None if options.quick => self.rounds.div_ceil(5),
             None => self.rounds,
         };
-        let new = |name| Metric::new(name, "ms", contenders, rounds);
-        let mut metrics = Metrics {
-            gap: new("client's gap"),
+        let arena = Arena::new(self.plan)?;
+        let probed = format!("of the {} probed", arena.probed.len());
+        let probed = if arena.probed.len() == self.plan.addresses().len() { "" } else { &probed };
+        let new = |name: &str| Metric::new(name.trim_end(), "ms", contenders, rounds);
+        let mut results = Results {
+            gap: new(&format!("client's longest gap {probed}")),
             first_garp: new("timer expiry to first GARP"),
             last_garp: new("timer expiry to last first-GARP"),
-            last_answer: new("timer expiry to last probed VIP answering"),
+            last_answer: new(&format!("timer expiry to last VIP {probed} answering")),
+            failures: Vec::new(),
+            notes: Vec::new(),
         };
-        let mut notes = Vec::new();
-        let arena = Arena::new(self.plan)?;
         for turn in 0..rounds.div_ceil(TURN) {
             for contender in order(contenders, turn) {
                 let numbers = turn * TURN..(turn * TURN + TURN).min(rounds);
                 progress(format_args!("  {contender:<20} {} of {rounds}", numbers.end));
-                if let Err(error) = self.turn(&arena, contender, numbers, &mut metrics, &mut notes) {
-                    notes.push(format!("{contender}: {error:#}"));
+                if let Err(error) = self.turn(&arena, contender, numbers, &mut results) {
+                    results.note(contender, &error);
                 }
             }
         }
-        Ok(self.judged(metrics, notes))
+        Ok(self.judged(results))
     }
 
-    /// One contender's turn: `numbers` of its rounds.
+    /// One contender's turn: `numbers` of its rounds. What the contender does wrong is its failure and stays one;
+    /// only what comes before the first blow may be tried again.
     fn turn(
         &self,
         arena: &Arena,
         contender: Contender,
-        numbers: std::ops::Range<u32>,
-        metrics: &mut Metrics,
-        notes: &mut Vec<String>,
+        numbers: Range<u32>,
+        results: &mut Results,
     ) -> Result<()> {
-        let mut pair = arena.start(contender)?;
+        let mut standing = None;
         for number in numbers {
+            let mut pair = match standing.take() {
+                Some(pair) => pair,
+                None => stand(arena, contender, results)?,
+            };
             // The golden ratio spreads any number of phases evenly, and everybody gets the same.
             let phase = (f64::from(number) * 0.618_033_988_75 + 0.5).fract();
-            match self.round(arena, contender, &mut pair, phase) {
-                Ok(round) => {
-                    metrics.gap.add(contender, round.gap);
-                    metrics.first_garp.add(contender, round.first_garp);
-                    metrics.last_garp.add(contender, round.last_garp);
-                    metrics.last_answer.add(contender, round.last_answer);
-                }
-                // A false takeover, or none, is the worst result there is: it is not tried again until it goes well.
-                Err(error) => {
-                    notes.push(format!("{contender}: a round without a value: {error:#}"));
-                    arena.clear(pair)?;
-                    pair = arena.start(contender)?;
-                }
+            let round = self.round(arena, &mut pair, phase)?;
+            let restored = self.restore(arena, contender, &mut pair);
+            if restored.is_ok() {
+                standing = Some(pair);
             }
+            results.add(contender, round.and_then(|round| restored.map(|()| round)));
         }
-        arena.clear(pair)
+        standing.map_or(Ok(()), Pair::stop)
     }
 
-    /// One failover and the way back.
-    fn round(&self, arena: &Arena, contender: Contender, pair: &mut Pair, phase: f64) -> Result<Round> {
+    /// One failover. An error of the inner kind is the contender's own.
+    fn round(&self, arena: &Arena, pair: &mut Pair, phase: f64) -> Result<Result<Round>> {
         let settled = Moment::now();
         arena.sleep_until_phase(phase);
         let blow = Moment::now();
@@ -128,7 +151,11 @@ impl Failover {
             Blow::Kill => pair.master.take().context("there is no master to kill")?.kill(),
         }
         let passages = arena.passages(blow, LIMIT);
-        let round = self.measure(arena, settled, blow, &passages);
+        Ok(self.measure(arena, settled, blow, &passages))
+    }
+
+    /// The way back.
+    fn restore(&self, arena: &Arena, contender: Contender, pair: &mut Pair) -> Result<()> {
         match self.blow {
             Blow::Cut => arena.n1.plug()?,
             Blow::Kill => {
@@ -136,8 +163,7 @@ impl Failover {
                 pair.master = Some(contender.start(&arena.n1, &self.plan, MASTER_PRIORITY)?);
             }
         }
-        arena.settle(pair)?;
-        round
+        arena.settle(pair).context("the old master does not return")
     }
 
     fn measure(&self, arena: &Arena, settled: Moment, blow: Moment, passages: &[Passage]) -> Result<Round> {
@@ -165,8 +191,8 @@ impl Failover {
     }
 
     /// Sets the goals that this scenario has.
-    fn judged(&self, metrics: Metrics, notes: Vec<String>) -> Outcome {
-        let Metrics { mut gap, mut first_garp, mut last_garp, mut last_answer } = metrics;
+    fn judged(&self, results: Results) -> Outcome {
+        let Results { mut gap, mut first_garp, mut last_garp, mut last_answer, failures, notes } = results;
         let down = ms(self.plan.master_down());
         let how = match self.blow {
             Blow::Cut => "the master's link is cut",
@@ -197,8 +223,20 @@ impl Failover {
             title: format!("{}, {how}", self.plan),
             master_down_ms: Some(down),
             metrics,
+            failures,
             notes,
             ..Outcome::default()
         }
     }
+}
+
+/// Has both routers of `contender` stand as master and backup.
+fn stand(arena: &Arena, contender: Contender, results: &mut Results) -> Result<Pair> {
+    for _ in 0..RETRIES {
+        match arena.start(contender) {
+            Ok(pair) => return Ok(pair),
+            Err(error) => results.note(contender, &error.context("started again")),
+        }
+    }
+    arena.start(contender).context("gave up")
 }

@@ -9,6 +9,7 @@ mod failover;
 mod observe;
 mod outcome;
 mod plan;
+mod record;
 mod report;
 mod stats;
 mod steady;
@@ -24,6 +25,7 @@ use anyhow::{Result, bail};
 pub use contender::Contender;
 use failover::{Blow, Failover};
 use plan::Plan;
+pub use record::Run;
 use steady::{Role, Steady};
 
 /// What to run.
@@ -78,7 +80,7 @@ fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// Measures, prints a table after each scenario, and writes the raw numbers.
+/// Measures, prints a table and writes the raw numbers after each scenario.
 pub fn run(options: &Options) -> Result<()> {
     let wanted =
         |name: &str| options.only.is_empty() || options.only.iter().any(|part| name.contains(part.as_str()));
@@ -98,9 +100,7 @@ pub fn run(options: &Options) -> Result<()> {
         outcome.name = scenario.name;
         outcome.load = [load, report::load()];
         print!("{}", table::show(&outcome));
-        report.add(outcome);
-        // After each, for a run takes long and may be broken off.
-        report.write(options)?;
+        report.add(outcome, options)?;
     }
     report.finish(options);
     Ok(())
@@ -111,7 +111,8 @@ fn progress(text: fmt::Arguments<'_>) {
     eprintln!("  {text}");
 }
 
-/// The contenders in the order of turn number `turn`: everybody is first, and last, equally often.
+/// The contenders in the order of turn number `turn`: over as many turns as there are contenders, everybody is
+/// first, and last, once.
 fn order(contenders: &[Contender], turn: u32) -> Vec<Contender> {
     let mut order = contenders.to_vec();
     let places = order.len().max(1);

@@ -52,6 +52,11 @@ impl Plan {
         (1..=self.instances).flat_map(|vrid| self.addresses_of(vrid).map(move |vip| (vrid, vip))).collect()
     }
 
+    /// What a master of all instances sends.
+    pub(super) fn adverts_per_second(&self) -> f64 {
+        f64::from(self.instances) / self.interval.as_secs_f64()
+    }
+
     /// Skew_Time of the backup (RFC 9568 §6.1).
     pub(super) fn skew(&self) -> Duration {
         self.interval * (256 - u32::from(BACKUP_PRIORITY)) / 256
@@ -93,5 +98,6 @@ mod tests {
     fn the_formula_of_the_rfc() {
         assert_eq!(PLAN.master_down(), Duration::from_nanos(36_093_750));
         assert_eq!(PLAN.skew(), Duration::from_nanos(6_093_750));
+        assert_eq!(PLAN.adverts_per_second().to_string(), "200");
     }
 }

@@ -1,76 +1,64 @@
-//! The raw numbers of a run as JSON, and its last words.
+//! What a run of all scenarios found out: its raw numbers, and its last words.
 
 use std::fs;
-use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
-use nix::sys::utsname::uname;
+use anyhow::Result;
 use serde::Serialize;
 
 use super::Options;
 use super::outcome::Outcome;
+use super::record::Run;
+
+/// How the files of raw numbers are called.
+const BENCH: &str = "failover";
 
 /// Everything that a run found out.
 #[derive(Serialize)]
 pub(super) struct Report {
-    /// Seconds since 1970; the file's name carries it too.
-    begun: u64,
+    #[serde(skip)]
+    run: Run,
     quick: bool,
-    kernel: String,
-    cpus: usize,
     scenarios: Vec<Outcome>,
 }
 
 impl Report {
     pub(super) fn begin(options: &Options) -> Report {
-        let kernel = uname().map(|names| names.release().to_string_lossy().into_owned());
-        Report {
-            begun: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            quick: options.quick,
-            kernel: kernel.unwrap_or_default(),
-            cpus: std::thread::available_parallelism().map_or(0, usize::from),
-            scenarios: Vec::new(),
-        }
+        Report { run: Run::begin(), quick: options.quick, scenarios: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, outcome: Outcome) {
+    /// Adds an outcome, and writes all so far: whatever ends the run, what was measured is kept.
+    pub(super) fn add(&mut self, outcome: Outcome, options: &Options) -> Result<()> {
         self.scenarios.push(outcome);
+        self.run.write(&options.results, BENCH, self)
     }
 
-    /// Writes the raw numbers so far.
-    pub(super) fn write(&self, options: &Options) -> Result<()> {
-        let folder = &options.results;
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let path = self.path(options);
-        let text = serde_json::to_string_pretty(self).context("cannot write the results as JSON")?;
-        fs::write(&path, text + "\n").with_context(|| format!("cannot write {}", path.display()))
-    }
-
-    /// Says which goals were missed.
+    /// Says which goals were missed, and where the raw numbers are.
     pub(super) fn finish(&self, options: &Options) {
         println!("\n{}", self.tally());
-        println!("raw numbers: {}", self.path(options).display());
+        println!("raw numbers: {}", self.run.path(&options.results, BENCH).display());
     }
 
-    fn path(&self, options: &Options) -> PathBuf {
-        options.results.join(format!("failover-{}.json", self.begun))
-    }
-
+    /// A goal is every verdict, and that no round of a contender with goals fails.
     fn tally(&self) -> String {
-        let of_metrics = |outcome: &Outcome| {
-            let metrics = outcome.metrics.iter();
-            metrics.map(|metric| metric.verdicts.len()).sum::<usize>()
-        };
-        let count: usize = self.scenarios.iter().map(of_metrics).sum();
+        let mut count = 0;
         let mut missed = Vec::new();
         for outcome in &self.scenarios {
+            let name = outcome.name;
             for metric in &outcome.metrics {
+                count += metric.verdicts.len();
                 for verdict in metric.verdicts.iter().filter(|verdict| !verdict.met) {
-                    let (name, value, limit) = (outcome.name, verdict.value, verdict.limit);
-                    let (what, who) = (metric.name, verdict.contender);
-                    missed.push(format!("\n  {name}: {what} of {who}: {value:.2}, goal {limit:.2}"));
+                    let (what, who) = (&metric.name, verdict.contender);
+                    let missing = match verdict.missing {
+                        0 => String::new(),
+                        some => format!(", {some} of {} not measured", metric.wanted),
+                    };
+                    let (value, limit) = (verdict.value, verdict.limit);
+                    missed.push(format!("\n  {name}: {what} of {who}: {value:.2}, goal {limit:.2}{missing}"));
                 }
+            }
+            for failure in outcome.failures.iter().filter(|failure| failure.contender.is_vipward()) {
+                count += 1;
+                missed.push(format!("\n  {name}: {}: {}", failure.contender, failure.why));
             }
         }
         match missed.len() {
@@ -84,4 +72,62 @@ impl Report {
 /// The load average of the last minute.
 pub(super) fn load() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::Contender;
+    use crate::bench::outcome::{Failure, Metric, Statistic};
+
+    fn report(metrics: Vec<Metric>, failures: Vec<Failure>) -> Report {
+        let outcome = Outcome { name: "one", metrics, failures, ..Outcome::default() };
+        Report { run: Run::begin(), quick: false, scenarios: vec![outcome] }
+    }
+
+    fn gap(values: &[f64]) -> Metric {
+        let mut gap = Metric::new("gap", "ms", &[Contender::Xdp], 2);
+        for value in values {
+            gap.add(Contender::Xdp, *value);
+        }
+        gap.at_most(Statistic::Median, 2.0, Contender::is_vipward);
+        gap
+    }
+
+    fn failure(contender: Contender) -> Failure {
+        Failure { contender, why: "took over from a living master".to_owned() }
+    }
+
+    #[test]
+    fn what_was_not_measured_or_failed_is_not_met() {
+        assert_eq!(report(vec![gap(&[1.0, 1.0])], vec![]).tally(), "all 1 goals met");
+        let of_keepalived = vec![failure(Contender::Keepalived)];
+        assert_eq!(report(vec![gap(&[1.0, 1.0])], of_keepalived).tally(), "all 1 goals met");
+        let expected = "1 of 1 goals missed:\n  one: gap of vipward xdp: NaN, goal 2.00, 2 of 2 not measured";
+        assert_eq!(report(vec![gap(&[])], vec![]).tally(), expected);
+        let expected = "1 of 2 goals missed:\n  one: vipward xdp: took over from a living master";
+        assert_eq!(report(vec![gap(&[1.0, 1.0])], vec![failure(Contender::Xdp)]).tally(), expected);
+    }
+
+    #[test]
+    fn the_file_holds_what_was_measured_so_far() {
+        let folder = std::env::temp_dir().join(format!("vipward-report-{}", std::process::id()));
+        let options = Options {
+            quick: true,
+            rounds: None,
+            only: Vec::new(),
+            contenders: vec![Contender::Xdp],
+            results: folder.clone(),
+        };
+        let mut report = Report::begin(&options);
+        report.add(Outcome { name: "one", metrics: vec![gap(&[])], ..Outcome::default() }, &options).unwrap();
+        let text = fs::read_to_string(report.run.path(&folder, BENCH)).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["scenarios"][0]["name"], "one");
+        assert_eq!(json["quick"], true);
+        assert!(
+            json["begun"].is_u64() && json["scenarios"][0]["metrics"][0]["verdicts"][0]["value"].is_null()
+        );
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::outcome::{Metric, Outcome, Statistic, Verdict};
+use super::outcome::{Metric, Outcome, Side, Statistic, Verdict};
 
 /// The whole outcome.
 pub(super) fn show(outcome: &Outcome) -> String {
@@ -18,15 +18,21 @@ pub(super) fn show(outcome: &Outcome) -> String {
     for metric in &outcome.metrics {
         block(&mut text, metric);
     }
-    let mut notes = outcome.notes.clone();
-    notes.sort();
-    for same in notes.chunk_by(|a, b| a == b) {
-        if let Some(note) = same.first() {
+    let failures = outcome.failures.iter().map(|failure| format!("{}: {}", failure.contender, failure.why));
+    remarks(&mut text, "FAILED", failures.collect());
+    remarks(&mut text, "note", outcome.notes.clone());
+    text
+}
+
+/// Each remark once, with how often it was made.
+fn remarks(text: &mut String, kind: &str, mut remarks: Vec<String>) {
+    remarks.sort();
+    for same in remarks.chunk_by(|a, b| a == b) {
+        if let Some(remark) = same.first() {
             let times = if same.len() > 1 { format!(" ({} times)", same.len()) } else { String::new() };
-            let _ = writeln!(text, "\n  note: {note}{times}");
+            let _ = writeln!(text, "\n  {kind}: {remark}{times}");
         }
     }
-    text
 }
 
 fn block(text: &mut String, metric: &Metric) {
@@ -35,8 +41,8 @@ fn block(text: &mut String, metric: &Metric) {
     for sample in &metric.samples {
         let _ = write!(text, "    {:<42}", sample.contender.to_string());
         match metric.summary(sample.contender) {
-            s if s.count == 0 => text.push_str(" nothing measured"),
-            s => {
+            None => text.push_str(" nothing measured"),
+            Some(s) => {
                 let numbers = [s.min, s.median, s.p95, s.max].map(|value| format!("{value:>10.2}")).concat();
                 let _ = write!(text, "{:>7}{numbers}", s.count);
             }
@@ -50,19 +56,28 @@ fn block(text: &mut String, metric: &Metric) {
 
 fn goal(verdict: &Verdict) -> String {
     let statistic = match verdict.statistic {
-        Statistic::Median => "median ≤",
-        Statistic::P95 => "p95 ≤",
-        Statistic::Min => "min ≥",
+        Statistic::Median => "median",
+        Statistic::P95 => "p95",
+        Statistic::Min => "min",
+    };
+    let sign = match verdict.side {
+        Side::AtMost => '≤',
+        Side::AtLeast => '≥',
     };
     let noise = verdict.noise.map(|noise| format!(" ± {noise:.2}")).unwrap_or_default();
-    let word = if verdict.met { "met" } else { "MISSED" };
-    format!("{statistic} {:.2}{noise} {word}", verdict.limit)
+    let word = match (verdict.met, verdict.missing) {
+        (true, _) => "met".to_owned(),
+        (false, 0) => "MISSED".to_owned(),
+        (false, missing) => format!("MISSED ({missing} not measured)"),
+    };
+    format!("{statistic} {sign} {:.2}{noise} {word}", verdict.limit)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::bench::contender::Contender;
+    use crate::bench::outcome::Failure;
 
     #[test]
     fn goals_stand_beside_their_values() {
@@ -75,6 +90,7 @@ mod tests {
             name: "one",
             title: "a test".to_owned(),
             metrics: vec![gap],
+            failures: vec![Failure { contender: Contender::Xdp, why: "no takeover".to_owned() }],
             notes: vec!["twice".to_owned(), "twice".to_owned()],
             ..Outcome::default()
         };
@@ -83,7 +99,11 @@ mod tests {
         assert!(line("vipward xdp ").ends_with("31.50   p95 ≤ 38.00 met"), "{text}");
         assert!(line("vipward socket").ends_with("41.00   p95 ≤ 38.00 MISSED"), "{text}");
         assert!(line("keepalived  ").ends_with("33.20"), "{text}");
-        assert!(line("xdp-generic").ends_with("nothing measured   p95 ≤ 38.00 MISSED"), "{text}");
+        assert!(
+            line("xdp-generic").ends_with("nothing measured   p95 ≤ 38.00 MISSED (1 not measured)"),
+            "{text}"
+        );
+        assert!(line("FAILED").ends_with("vipward xdp: no takeover"), "{text}");
         assert!(line("note").ends_with("twice (2 times)"), "{text}");
     }
 }

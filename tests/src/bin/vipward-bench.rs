@@ -15,7 +15,7 @@ struct Cli {
     /// A fifth of the failovers, shorter measurements: a look, not a result.
     #[arg(long)]
     quick: bool,
-    /// Failovers of each contender in each scenario.
+    /// Failovers of each contender in each scenario, instead of the scenario's own number.
     #[arg(long, value_name = "N")]
     rounds: Option<u32>,
     /// Who takes part: keepalived, keepalived-rt, xdp, xdp-generic, socket.

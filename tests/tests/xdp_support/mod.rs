@@ -1,9 +1,8 @@
-//! What the XDP tests share: frames made by hand, so that neither codec vouches for itself, and a router's rules.
+//! What the XDP tests share.
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 pub(crate) mod capability;
-pub(crate) mod frame;
 pub(crate) mod wire;
 
 use std::net::IpAddr;
@@ -13,12 +12,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::time::TimeValLike as _;
 use nix::time::{ClockId, clock_gettime};
 use vipward::kernel::{Datapath, Report};
-use vipward_common::abi::{self, RouterKey, Rules};
-use vipward_common::wire::vrrp;
-use vipward_vrrp::address::{sum, to_abi};
-
-/// What [`vipward::kernel::XdpPath::run`] pretends that frames arrive on.
-pub(crate) const LOOPBACK: u32 = 1;
 /// `XDP_DROP`.
 pub(crate) const DROP: u32 = 1;
 /// `XDP_PASS`.
@@ -27,31 +20,6 @@ pub(crate) const PASS: u32 = 2;
 /// CLOCK_MONOTONIC in nanoseconds.
 pub(crate) fn now() -> u64 {
     u64::try_from(clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap().num_nanoseconds()).unwrap()
-}
-
-/// The key of a router on an untagged interface.
-pub(crate) fn key(ifindex: u32, family: u8, vrid: u8) -> RouterKey {
-    RouterKey { ifindex, family, vrid, ..RouterKey::default() }
-}
-
-/// Rules of a preempting backup of priority 100 which agrees with [`frame::Advert`]'s defaults.
-pub(crate) fn rules(version: u8, family: u8) -> Rules {
-    let advert = frame::Advert::new(version, family);
-    Rules {
-        source: to_abi(if family == 4 { "10.0.0.2" } else { "fe80::2" }.parse().unwrap()),
-        destination: to_abi(advert.destination),
-        auth_data: *b"secret\0\0",
-        interval_ns: advert.interval().as_nanos().try_into().unwrap(),
-        addresses_sum: sum(&advert.addresses),
-        addresses_count: advert.addresses.len().try_into().unwrap(),
-        mode: abi::MODE_OFF,
-        version,
-        priority: 100,
-        flags: abi::FLAG_PREEMPT,
-        down_adverts: 3,
-        auth_type: if version == 2 { vrrp::AUTH_PASS } else { vrrp::AUTH_NONE },
-        reserved: [0; 5],
-    }
 }
 
 /// Drains until `wanted` reports are there or the time is over.

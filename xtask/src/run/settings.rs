@@ -13,8 +13,6 @@ pub(super) struct Settings {
     pub(super) check_interval: Duration,
     /// Failures in a row that make it count as failed.
     pub(super) fall: u32,
-    /// Successes in a row that make it count as well again.
-    pub(super) rise: u32,
     pub(super) instances: Vec<Instance>,
 }
 
@@ -54,7 +52,6 @@ impl Settings {
                 }
                 ("interval", None) => settings.check_interval = seconds(value).with_context(bad)?,
                 ("fall", None) => settings.fall = value.parse().with_context(bad)?,
-                ("rise", None) => settings.rise = value.parse().with_context(bad)?,
                 ("virtual_router_id", Some(found)) => found.vrid = Some(value.parse().with_context(bad)?),
                 ("priority", Some(found)) => found.priority = Some(value.parse().with_context(bad)?),
                 ("advert_int", Some(found)) => {
@@ -113,7 +110,7 @@ mod tests {
                     10.0.0.1/24 dev eth0\n 10.0.0.9/24\n }\n}\n\
                     vrrp_instance B {\n virtual_router_id 52\n priority 150\n advert_int 1\n virtual_ipaddress {\n fd77::1\n }\n}\n";
         let settings = Settings::read(text).unwrap();
-        assert_eq!((settings.check_interval, settings.fall, settings.rise), (Duration::from_secs(2), 3, 4));
+        assert_eq!((settings.check_interval, settings.fall), (Duration::from_secs(2), 3));
         let [a, b] = &settings.instances[..] else { panic!("two instances: {settings:?}") };
         assert_eq!((a.vrid, a.vip.to_string()), (51, "10.0.0.1".to_owned()));
         assert_eq!(a.master_down(), Duration::from_micros(360_937) + Duration::from_nanos(500));

@@ -110,7 +110,8 @@ impl Site {
         let mut table = Table::new();
         let mut right_since: Option<Instant> = None;
         loop {
-            let (mut rows, right) = self.look(deed, begun);
+            let now = Moment::now();
+            let (mut rows, right) = self.look(deed, begun, now);
             right_since = if right { right_since.or_else(|| Some(Instant::now())) } else { None };
             let settled = right_since.is_some_and(|since| since.elapsed() >= SETTLED);
             let given_up = !settled && (Instant::now() >= deadline || self.an_agent_ended());
@@ -118,10 +119,8 @@ impl Site {
                 return Ok(Outcome::Interrupted);
             }
             if settled || given_up {
-                let stalled = self.bystander.probe.longest_silence(begun, Moment::now()).length();
                 for (vip, row) in rows.iter_mut().enumerate() {
-                    row.verdict =
-                        if settled { self.judge(vip, deed, row.gap, stalled) } else { Verdict::Bad };
+                    row.verdict = if settled { self.judge(vip, deed, begun, now) } else { Verdict::Bad };
                 }
                 table.finish(&rows);
                 let good = rows.iter().all(|row| row.verdict != Verdict::Bad);
@@ -162,10 +161,10 @@ impl Site {
     }
 
     /// What is to be seen now, one row for each VIP, and whether it is as it should be after `deed`.
-    fn look(&self, deed: Deed, begun: Moment) -> (Vec<Row>, bool) {
+    fn look(&self, deed: Deed, begun: Moment, now: Moment) -> (Vec<Row>, bool) {
         let statuses: Vec<_> =
             self.nodes.iter().map(|node| node.agent.as_ref().and_then(|agent| agent.status().ok())).collect();
-        let now = Moment::now();
+        let asked = Moment::now();
         let mut all_right = true;
         let mut rows = Vec::new();
         for (vip, (instance, probe)) in self.scene.instances(0).iter().zip(&self.probes).enumerate() {
@@ -177,7 +176,7 @@ impl Site {
                     found.map_or_else(|| "-".to_owned(), |found| found.state.clone())
                 })
                 .collect();
-            let page = probe.last().filter(|reply| now.since(reply.at) < FRESH).and_then(|reply| reply.by);
+            let page = probe.last().filter(|reply| asked.since(reply.at) < FRESH).and_then(|reply| reply.by);
             let owner = self.nodes.get(self.scene.owner(vip, deed)).map(|node| node.host.name());
             all_right &= states == self.scene.states(vip, deed) && page.as_deref() == owner;
             rows.push(Row {
@@ -196,19 +195,14 @@ impl Site {
         (rows, all_right)
     }
 
-    /// Holds `gap` against its bound. The machine's own stall is allowed for, and said.
-    fn judge(&self, vip: usize, deed: Deed, gap: Option<Duration>, stalled: Duration) -> Verdict {
-        let over = match (gap, self.scene.bound(vip, deed)) {
-            (Some(gap), Some(bound)) => gap.saturating_sub(bound + MARGIN),
-            _ => Duration::ZERO,
+    /// Holds the gap within `begun..now` against its bound. What the machine itself stalled within the gap is
+    /// allowed for, and said.
+    fn judge(&self, vip: usize, deed: Deed, begun: Moment, now: Moment) -> Verdict {
+        let (Some(bound), Some(probe)) = (self.scene.bound(vip, deed), self.probes.get(vip)) else {
+            return Verdict::Good("ok".to_owned());
         };
-        if over.is_zero() {
-            Verdict::Good("ok".to_owned())
-        } else if over <= stalled {
-            Verdict::Good(format!("ok (the machine stalled for {})", table::duration(stalled)))
-        } else {
-            Verdict::Bad
-        }
+        let gap = probe.longest_silence(begun, now);
+        verdict(gap.length(), bound, self.bystander.probe.longest_stall(gap.from, gap.to))
     }
 
     /// Why a step was not good, with what the agents have logged since they had `logged` that many bytes.
@@ -240,7 +234,11 @@ impl Site {
         println!("    tail -f {}/n?/*.log\n", self.lab.dir().display());
         let mut table = Table::new();
         while !stop::requested() {
-            let (mut rows, _) = self.look(Deed::Start, Moment::now());
+            let now = Moment::now();
+            for probe in self.probes.iter().chain([&self.bystander.probe]) {
+                probe.forget(now);
+            }
+            let (mut rows, _) = self.look(Deed::Start, now, now);
             for row in &mut rows {
                 row.event = "now";
             }
@@ -248,6 +246,18 @@ impl Site {
             thread::sleep(LOOK);
         }
         Ok(())
+    }
+}
+
+/// Whether a gap kept its bound, with the margin and what the machine stalled meanwhile.
+fn verdict(gap: Duration, bound: Duration, stalled: Duration) -> Verdict {
+    let over = gap.saturating_sub(bound + MARGIN);
+    if over.is_zero() {
+        Verdict::Good("ok".to_owned())
+    } else if over <= stalled {
+        Verdict::Good(format!("ok (the machine stalled for {})", table::duration(stalled)))
+    } else {
+        Verdict::Bad
     }
 }
 
@@ -259,4 +269,18 @@ fn data_path<'a>(statuses: impl Iterator<Item = &'a Status>, vrid: u8) -> String
         .collect();
     paths.dedup();
     if paths.is_empty() { String::new() } else { format!("data path {}", paths.join("/")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_beyond_its_bound_is_excused_by_a_stall_of_that_length_only() {
+        let ms = Duration::from_millis;
+        let of = |gap, stalled| verdict(ms(gap), ms(360), ms(stalled));
+        assert_eq!(of(410, 0), Verdict::Good("ok".to_owned()));
+        assert_eq!(of(440, 30), Verdict::Good("ok (the machine stalled for 30 ms)".to_owned()));
+        assert_eq!(of(441, 30), Verdict::Bad);
+    }
 }

@@ -3,7 +3,6 @@
 //! Three routes: an object that somebody else built; rustup's nightly with rust-src, which builds `core` itself;
 //! Debian's rustc, for which `core` comes built as a package. agent/build.rs follows the same order.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,14 +11,13 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::unistd::Uid;
 
 use super::apt;
+use crate::workspace::OBJECT_VARIABLE;
 use crate::{programs, say, workspace};
 
 /// The bpf-linker that the object was verified with.
 const LINKER_VERSION: &str = "0.13.0";
 /// LLVM versions that it can be built against.
 const LINKER_LLVMS: std::ops::RangeInclusive<u32> = 21..=23;
-/// Names the object to embed instead of building one.
-const OBJECT_VARIABLE: &str = "VIPWARD_EBPF_OBJECT";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 /// ELF's number for BPF (elf.h, EM_BPF).
 const EM_BPF: u16 = 247;
@@ -31,7 +29,7 @@ const REMEDY: &str = "No compiler for BPF was found and none can be installed he
 
 /// Makes sure that the eBPF object can be built.
 pub(crate) fn ensure() -> Result<()> {
-    if let Some(object) = env::var_os(OBJECT_VARIABLE).map(PathBuf::from) {
+    if let Some(object) = workspace::path_in(OBJECT_VARIABLE) {
         check_object(&object)?;
         say::line("BPF compiler", format_args!("none needed: {OBJECT_VARIABLE} is {}", object.display()));
         return Ok(());
@@ -112,7 +110,8 @@ fn install() -> Result<Compiler> {
 
 /// Makes sure that bpf-linker is there, building it against an LLVM at least as new as the compiler's.
 fn linker(llvm: u32) -> Result<()> {
-    if let Some(path) = programs::find("bpf-linker") {
+    // agent/build.rs looks in the same order, so that the version that is installed here comes first.
+    if let Some(path) = programs::find_installed_by_cargo("bpf-linker") {
         let version = programs::ask(&path, &["--version"]).unwrap_or_default();
         if version.trim().ends_with(LINKER_VERSION) {
             say::line("bpf-linker", format_args!("{LINKER_VERSION}: {}", path.display()));
@@ -130,8 +129,8 @@ fn linker(llvm: u32) -> Result<()> {
     );
     let feature = format!("llvm-{major}");
     let mut install = workspace::cargo();
-    install.args(["install", "bpf-linker", "--version", LINKER_VERSION, "--no-default-features"]);
-    install.args(["--features", &feature]).env("LLVM_PREFIX", &prefix);
+    install.args(["install", "bpf-linker", "--locked", "--version", LINKER_VERSION]);
+    install.args(["--no-default-features", "--features", &feature]).env("LLVM_PREFIX", &prefix);
     programs::run(&mut install).with_context(|| {
         format!(
             "bpf-linker was not built; by hand: LLVM_PREFIX={} {}",
@@ -204,7 +203,7 @@ mod tests {
 
     #[test]
     fn an_object_for_another_machine_is_refused() {
-        let own = env::current_exe().expect("a test has a path");
+        let own = std::env::current_exe().expect("a test has a path");
         let error = check_object(&own).expect_err("a test binary is no BPF object");
         assert!(error.to_string().contains("not a little-endian BPF object"), "{error}");
         assert!(check_object(Path::new("/no/such/object")).is_err());

@@ -7,7 +7,9 @@ const ABI: &str = "common/src/abi.rs";
 
 /// Public structs that are not `repr(C)`, or whose size nothing asserts.
 pub(super) fn asserted_sizes(tree: &Tree) -> Vec<Finding> {
-    let Some(file) = tree.get(ABI) else { return Vec::new() };
+    let Some(file) = tree.get(ABI) else {
+        return vec![Finding::about(ABI, "not there: this rule must know where the ABI is")];
+    };
     let code = code::without_comments_and_literals(&file.text);
     let mut findings = Vec::new();
     let mut layout = "";
@@ -36,6 +38,12 @@ fn struct_name(rest: &str) -> &str {
 mod tests {
     use super::super::tree::sample::{shown, tree};
     use super::*;
+
+    #[test]
+    fn an_abi_that_is_elsewhere_is_found_missing() {
+        let expected = ["common/src/abi.rs: not there: this rule must know where the ABI is"];
+        assert_eq!(shown(&asserted_sizes(&tree(&[("common/src/moved.rs", "")]))), expected);
+    }
 
     #[test]
     fn each_struct_needs_its_layout_and_its_assertion() {

@@ -91,6 +91,13 @@ impl File {
     }
 }
 
+impl Finding {
+    /// A finding about a whole file, which need not be there.
+    pub(super) fn about(path: &str, message: impl Into<String>) -> Finding {
+        Finding { path: path.to_owned(), line: 0, message: message.into() }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {

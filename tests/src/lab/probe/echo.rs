@@ -83,6 +83,11 @@ impl Echo {
         self.timelines.look(target, |timeline| timeline.longest_silence(from, to))
     }
 
+    /// Drops what was answered before `moment`, of no use to who asks about later: a probe runs for an hour.
+    pub fn forget(&self, moment: Moment) {
+        self.timelines.forget(moment);
+    }
+
     /// When `target` first answered after `from`.
     pub fn first_after(&self, target: usize, from: Moment) -> Option<Moment> {
         self.timelines.look(target, |timeline| timeline.first_after(from).map(|reply| reply.at))

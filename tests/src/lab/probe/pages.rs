@@ -43,6 +43,16 @@ impl Pages {
         self.timeline.look(0, |timeline| timeline.longest_silence(from, to))
     }
 
+    /// How long of `from..to`, at most, passed without a page.
+    pub fn longest_stall(&self, from: Moment, to: Moment) -> Duration {
+        self.timeline.look(0, |timeline| timeline.longest_stall(from, to))
+    }
+
+    /// Drops the pages from before `moment`, of no use to who asks about later.
+    pub fn forget(&self, moment: Moment) {
+        self.timeline.forget(moment);
+    }
+
     /// The last page so far.
     pub fn last(&self) -> Option<Reply> {
         self.timeline.look(0, |timeline| timeline.last().cloned())
@@ -81,6 +91,8 @@ fn ask(target: IpAddr, period: Duration, log: &Shared, stop: &AtomicBool) {
     observer::come_first();
     let request = http::request(target);
     let mut attempts: Vec<Attempt> = Vec::new();
+    // Whoever answers, answers thousands of times: its name is kept once.
+    let mut known: Arc<str> = "".into();
     let mut next = Moment::now();
     while !stop.load(Ordering::Relaxed) {
         let now = Moment::now();
@@ -95,7 +107,12 @@ fn ask(target: IpAddr, period: Duration, log: &Shared, stop: &AtomicBool) {
             match attempt.progress(&request) {
                 Progress::Waiting => continue,
                 Progress::Failed => {}
-                Progress::Page(by) => log.push(0, Reply { at: Moment::now(), by: Some(by.into()) }),
+                Progress::Page(by) => {
+                    if *known != *by {
+                        known = by.into();
+                    }
+                    log.push(0, Reply { at: Moment::now(), by: Some(Arc::clone(&known)) });
+                }
             }
             attempts.swap_remove(ready);
         }

@@ -5,10 +5,6 @@ use std::time::Duration;
 
 use crate::lab::clock::Moment;
 
-/// Answers that are kept, at least half of them: a lab that stays up must not grow. A quarter of a million are four
-/// minutes of the fastest probes, and nothing that is measured lasts as long.
-const KEPT: usize = 500_000;
-
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -46,9 +42,12 @@ impl Timeline {
         let place =
             self.replies.iter().rposition(|earlier| earlier.at <= reply.at).map_or(0, |index| index + 1);
         self.replies.insert(place, reply);
-        if self.replies.len() > KEPT {
-            self.replies.drain(..KEPT / 2);
-        }
+    }
+
+    /// Drops the answers before `moment` but the last of them, from which a silence may count.
+    pub(super) fn forget(&mut self, moment: Moment) {
+        let kept = self.replies.partition_point(|reply| reply.at < moment).saturating_sub(1);
+        self.replies.drain(..kept);
     }
 
     /// All answers.
@@ -75,6 +74,15 @@ impl Timeline {
         longest
     }
 
+    /// How long of `from..to`, at most, passed without an answer.
+    pub fn longest_stall(&self, from: Moment, to: Moment) -> Duration {
+        let first = self.replies.partition_point(|reply| reply.at <= from);
+        let within = self.replies.iter().skip(first).map(|reply| reply.at).take_while(|at| *at <= to);
+        let mut last = from;
+        let lengths = within.chain([to]).map(|at| at.since(std::mem::replace(&mut last, at)));
+        lengths.max().unwrap_or_default()
+    }
+
     /// The first answer after `from`.
     pub fn first_after(&self, from: Moment) -> Option<&Reply> {
         self.replies.get(self.replies.partition_point(|reply| reply.at <= from))
@@ -99,6 +107,11 @@ impl Shared {
         if let Some(timeline) = self.lock().get_mut(target) {
             timeline.push(reply);
         }
+    }
+
+    /// Has every timeline forget what was before `moment`.
+    pub(super) fn forget(&self, moment: Moment) {
+        self.lock().iter_mut().for_each(|timeline| timeline.forget(moment));
     }
 
     /// Looks at the timeline of `target`, an empty one if there is no such target.
@@ -139,6 +152,27 @@ mod tests {
         assert_eq!(silence(&[50, 60], 0, 60), (0, 50), "nothing answered at first");
         assert_eq!(silence(&[10, 20, 70, 80], 70, 80), (70, 80), "what ended before does not count");
         assert_eq!(silence(&[], 10, 90), (10, 90));
+    }
+
+    #[test]
+    fn a_stall_counts_within_its_time_only() {
+        let stall = |from, to| timeline(&[10, 20, 70, 80]).longest_stall(Moment(from), Moment(to)).as_nanos();
+        assert_eq!(stall(0, 100), 50);
+        assert_eq!(stall(60, 80), 10, "it was nearly over");
+        assert_eq!(stall(0, 30), 10, "it had just begun");
+        assert_eq!(stall(30, 50), 20, "it lasted all the time");
+        assert_eq!(stall(72, 100), 20, "and what was before does not excuse what came later");
+    }
+
+    #[test]
+    fn what_is_forgotten_takes_no_memory_and_changes_no_silence_after_it() {
+        let mut timeline = timeline(&[10, 20, 70, 80]);
+        timeline.forget(Moment(60));
+        assert_eq!(timeline.replies().len(), 3);
+        assert_eq!(timeline.longest_silence(Moment(60), Moment(80)).from, Moment(20));
+        timeline.forget(Moment(1_000));
+        assert_eq!(timeline.last().unwrap().at, Moment(80));
+        assert_eq!(timeline.replies().len(), 1);
     }
 
     #[test]

@@ -1,14 +1,19 @@
-//! Ethernet frames with adverts in them, field by field.
+//! Ethernet frames with adverts in them, field by field, and the rules of a router that accepts them: for the tests of
+//! the data paths and for the bench of the XDP program. Made by hand, so that no codec vouches for itself.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use vipward_common::abi::{self, RouterKey, Rules};
 use vipward_common::wire::{GROUP_V4, GROUP_V6, IPPROTO_VRRP, eth, vrrp};
-use vipward_vrrp::address::to_abi;
+use vipward_vrrp::address::{sum, to_abi};
+
+/// Index of the interface that BPF_PROG_TEST_RUN pretends that frames arrive on.
+pub const LOOPBACK: u32 = 1;
 
 /// Which checksum an advert carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Checksum {
+pub enum Checksum {
     /// Over the message and the pseudo-header.
     Pseudo,
     /// Over the message alone.
@@ -19,44 +24,56 @@ pub(crate) enum Checksum {
 
 /// An advert and everything in front of it.
 #[derive(Clone, Debug)]
-pub(crate) struct Advert {
+pub struct Advert {
     /// VLAN tags: EtherType and VID.
-    pub(crate) tags: Vec<(u16, u16)>,
-    pub(crate) source: IpAddr,
-    pub(crate) destination: IpAddr,
-    pub(crate) ttl: u8,
-    pub(crate) protocol: u8,
+    pub tags: Vec<(u16, u16)>,
+    /// Source address, which also decides the family.
+    pub source: IpAddr,
+    /// Destination address.
+    pub destination: IpAddr,
+    /// TTL or hop limit.
+    pub ttl: u8,
+    /// IP protocol.
+    pub protocol: u8,
     /// IPv4 options; a multiple of four bytes.
-    pub(crate) options: Vec<u8>,
+    pub options: Vec<u8>,
     /// IPv4 flags and fragment offset.
-    pub(crate) fragment: u16,
-    pub(crate) version: u8,
-    pub(crate) kind: u8,
-    pub(crate) vrid: u8,
-    pub(crate) priority: u8,
+    pub fragment: u16,
+    /// VRRP version.
+    pub version: u8,
+    /// VRRP type; 1 is an advert.
+    pub kind: u8,
+    /// Virtual router identifier.
+    pub vrid: u8,
+    /// Priority.
+    pub priority: u8,
     /// Instead of the number of addresses.
-    pub(crate) count: Option<u8>,
-    pub(crate) auth_type: u8,
+    pub count: Option<u8>,
+    /// Authentication type of version 2.
+    pub auth_type: u8,
     /// Seconds in version 2, centiseconds in version 3.
-    pub(crate) max_interval: u16,
-    pub(crate) checksum: Checksum,
-    pub(crate) addresses: Vec<IpAddr>,
-    pub(crate) auth_data: [u8; 8],
+    pub max_interval: u16,
+    /// Which checksum it carries.
+    pub checksum: Checksum,
+    /// Virtual addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Authentication data of version 2.
+    pub auth_data: [u8; 8],
     /// More bytes within the message, behind all that.
-    pub(crate) excess: Vec<u8>,
+    pub excess: Vec<u8>,
     /// Bytes behind the IP packet.
-    pub(crate) padding: usize,
+    pub padding: usize,
     /// Added to the IP header's length field.
-    pub(crate) length_error: i32,
+    pub length_error: i32,
 }
 
 impl Advert {
-    /// An advert that [`super::rules`] accept: VRID 51, priority 200, one address, one second.
-    pub(crate) fn new(version: u8, family: u8) -> Advert {
+    /// An advert that [`rules`] accept: VRID 51, priority 200, one address, one second.
+    pub fn new(version: u8, family: u8) -> Advert {
         let v4 = family == 4;
         Advert {
             tags: Vec::new(),
-            source: if v4 { "10.0.0.1" } else { "fe80::1" }.parse().unwrap(),
+            source: address(family, 1, 1),
             destination: if v4 { IpAddr::from(GROUP_V4) } else { IpAddr::from(GROUP_V6) },
             ttl: 255,
             protocol: IPPROTO_VRRP,
@@ -70,7 +87,7 @@ impl Advert {
             auth_type: if version == 2 { vrrp::AUTH_PASS } else { 0 },
             max_interval: if version == 2 { 1 } else { 100 },
             checksum: if version == 2 { Checksum::Plain } else { Checksum::Pseudo },
-            addresses: vec![if v4 { "10.0.0.100" } else { "fe80::100" }.parse().unwrap()],
+            addresses: vec![address(family, 100, 0x100)],
             auth_data: *b"secret\0\0",
             excess: Vec::new(),
             padding: 0,
@@ -78,17 +95,18 @@ impl Advert {
         }
     }
 
-    pub(crate) fn interval(&self) -> Duration {
+    /// Its interval.
+    pub fn interval(&self) -> Duration {
         let unit = if self.version == 2 { 1000 } else { 10 };
         Duration::from_millis(u64::from(self.max_interval) * unit)
     }
 
     /// The VRRP message.
-    pub(crate) fn message(&self) -> Vec<u8> {
-        let count = self.count.unwrap_or(u8::try_from(self.addresses.len()).unwrap());
+    pub fn message(&self) -> Vec<u8> {
+        let count = self.count.unwrap_or(byte(self.addresses.len()));
         let mut message = vec![self.version << 4 | self.kind, self.vrid, self.priority, count];
         if self.version == 2 {
-            message.extend([self.auth_type, u8::try_from(self.max_interval).unwrap()]);
+            message.extend([self.auth_type, byte(self.max_interval.into())]);
         } else {
             message.extend(self.max_interval.to_be_bytes());
         }
@@ -110,7 +128,7 @@ impl Advert {
     }
 
     /// The frame.
-    pub(crate) fn frame(&self) -> Vec<u8> {
+    pub fn frame(&self) -> Vec<u8> {
         let message = self.message();
         let mut frame = vec![1, 0, 0x5e, 0, 0, 0x12, 2, 0, 0, 0, 0, 1];
         for (ethertype, vid) in &self.tags {
@@ -118,13 +136,14 @@ impl Advert {
             frame.extend(vid.to_be_bytes());
         }
         let length = |payload: usize| {
-            let length = i64::try_from(payload).unwrap() + i64::from(self.length_error);
-            u16::try_from(length.rem_euclid(1 << 16)).unwrap()
+            // In the field's own arithmetic, for an error may go below nothing.
+            let length = i64::try_from(payload).unwrap_or(0) + i64::from(self.length_error);
+            u16::try_from(length.rem_euclid(1 << 16)).unwrap_or(u16::MAX)
         };
         if self.source.is_ipv4() {
             frame.extend(eth::IPV4.to_be_bytes());
             let header = 20 + self.options.len();
-            frame.extend([0x40 | u8::try_from(header / 4).unwrap(), 0xc0]);
+            frame.extend([0x40 | byte(header / 4), 0xc0]);
             frame.extend(length(header + message.len()).to_be_bytes());
             frame.extend([0, 1]);
             frame.extend(self.fragment.to_be_bytes());
@@ -169,5 +188,43 @@ fn fold(mut sum: u64) -> u16 {
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }
-    u16::try_from(sum).unwrap()
+    u16::try_from(sum).unwrap_or(u16::MAX)
+}
+
+/// What fits into a field of one byte.
+fn byte(value: usize) -> u8 {
+    u8::try_from(value).unwrap_or(u8::MAX)
+}
+
+/// The address on the link with one of these numbers.
+fn address(family: u8, v4: u8, v6: u16) -> IpAddr {
+    match family {
+        4 => Ipv4Addr::new(10, 0, 0, v4).into(),
+        _ => Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, v6).into(),
+    }
+}
+
+/// The key of a router on an untagged interface.
+pub fn key(ifindex: u32, family: u8, vrid: u8) -> RouterKey {
+    RouterKey { ifindex, family, vrid, ..RouterKey::default() }
+}
+
+/// Rules of a preempting backup of priority 100 which agrees with [`Advert::new`].
+pub fn rules(version: u8, family: u8) -> Rules {
+    let advert = Advert::new(version, family);
+    Rules {
+        source: to_abi(address(family, 2, 2)),
+        destination: to_abi(advert.destination),
+        auth_data: advert.auth_data,
+        interval_ns: u64::try_from(advert.interval().as_nanos()).unwrap_or(u64::MAX),
+        addresses_sum: sum(&advert.addresses),
+        addresses_count: byte(advert.addresses.len()),
+        mode: abi::MODE_OFF,
+        version,
+        priority: 100,
+        flags: abi::FLAG_PREEMPT,
+        down_adverts: 3,
+        auth_type: if version == 2 { vrrp::AUTH_PASS } else { vrrp::AUTH_NONE },
+        reserved: [0; 5],
+    }
 }
