@@ -9,4 +9,5 @@ pub mod kernel;
 pub mod logging;
 pub mod net;
 pub mod privileges;
+pub mod render;
 pub mod supervise;

@@ -1,0 +1,108 @@
+//! The keys that a store holds, as templates see them: absolute paths and text.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// A local copy of a part of a store. A path begins with one slash and does not end with one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    of: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+impl Keys {
+    /// Sets a value; whether that changed anything.
+    pub fn set(&mut self, path: &str, value: &str) -> bool {
+        let path = canonical(path);
+        match self.of.get_mut(path.as_str()) {
+            Some(now) if **now == *value => false,
+            Some(now) => {
+                *now = value.into();
+                true
+            }
+            None => {
+                self.of.insert(path.into(), value.into());
+                true
+            }
+        }
+    }
+
+    /// Removes one key; whether it was there.
+    pub fn remove(&mut self, path: &str) -> bool {
+        self.of.remove(canonical(path).as_str()).is_some()
+    }
+
+    /// The value at exactly this path.
+    pub fn get(&self, path: &str) -> Option<&str> {
+        self.of.get(canonical(path).as_str()).map(AsRef::as_ref)
+    }
+
+    /// The key at `path` and all below `path/`, in the order of their paths. `/key` never matches `/key2`.
+    pub fn under(&self, path: &str) -> impl Iterator<Item = (&str, &str)> {
+        let at = canonical(path);
+        let own = self.of.get_key_value(at.as_str());
+        let inside = if at == "/" { at } else { at + "/" };
+        let below = self.of.range::<str, _>((Bound::Excluded(inside.as_str()), Bound::Unbounded));
+        let below = below.take_while(move |(path, _)| path.starts_with(&inside));
+        own.into_iter().chain(below).map(|(path, value)| (path.as_ref(), value.as_ref()))
+    }
+
+    /// Every key, in the order of their paths.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.of.iter().map(|(path, value)| (path.as_ref(), value.as_ref()))
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.of.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.of.is_empty()
+    }
+}
+
+/// `path` with one slash in front, none at the end and none doubled, as confd joins its prefixes and keys. `..` and `.`
+/// stay what they are: a store's keys are names, not places in a file system.
+pub fn canonical(path: &str) -> String {
+    let mut out = String::with_capacity(path.len() + 1);
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        out.push('/');
+        out.push_str(part);
+    }
+    if out.is_empty() {
+        out.push('/');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_itself_and_what_is_below_it_and_not_what_begins_like_it() {
+        let mut keys = Keys::default();
+        for path in ["/a", "/a/x", "/a/y/z", "/a2", "/a-b", "b"] {
+            keys.set(path, path);
+        }
+        let under = |path| keys.under(path).map(|(path, _)| path.to_owned()).collect::<Vec<_>>();
+        assert_eq!(under("/a"), ["/a", "/a/x", "/a/y/z"]);
+        assert_eq!(under("a/"), ["/a", "/a/x", "/a/y/z"]);
+        assert_eq!(under("/a/y"), ["/a/y/z"]);
+        assert_eq!(under("/"), ["/a", "/a-b", "/a/x", "/a/y/z", "/a2", "/b"]);
+        assert_eq!(keys.get("//b/"), Some("b"));
+    }
+
+    #[test]
+    fn a_change_is_told_from_none() {
+        let mut keys = Keys::default();
+        assert!(keys.set("/a", "1"));
+        assert!(!keys.set("/a", "1"));
+        assert!(keys.set("/a", "2"));
+        assert!(keys.remove("/a"));
+        assert!(!keys.remove("/a"));
+        assert!(keys.is_empty());
+    }
+}
