@@ -1,6 +1,6 @@
 //! When which instance wants to be woken: a sorted set, so that hundreds of instances cost a logarithm each.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use vipward_vrrp::types::Mono;
 
@@ -10,7 +10,8 @@ use super::registry::Id;
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
     queue: BTreeSet<(Mono, Id)>,
-    of: HashMap<Id, Mono>,
+    /// Sorted too: for so few and small keys that beats hashing.
+    of: BTreeMap<Id, Mono>,
 }
 
 impl Deadlines {

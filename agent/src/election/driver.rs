@@ -109,10 +109,13 @@ impl Driver {
         })
     }
 
-    /// One turn: takes all inputs, then does a slice of the work that they caused.
-    pub(crate) fn turn(&mut self, now: Mono, commands: impl Iterator<Item = Command>) {
+    /// One turn: takes all inputs, then does a slice of the work that they caused. `readable` says that one of
+    /// [`Driver::fds`] may be; the data path is looked at in any case, for it has deadlines of its own.
+    pub(crate) fn turn(&mut self, now: Mono, readable: bool, commands: impl Iterator<Item = Command>) {
         self.take_reports(now);
-        self.take_link_events(now);
+        if readable {
+            self.take_link_events(now);
+        }
         for command in commands {
             self.command(now, command);
         }

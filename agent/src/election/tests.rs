@@ -36,7 +36,7 @@ fn backup() -> (Driver, mpsc::Receiver<Update>) {
     let mut driver = Driver::new(Options { datapath: Choice::Socket }, updates).unwrap();
     let (reply, _) = oneshot::channel();
     let configure = Command::Configure(Arc::new(loaded.config.unwrap()), reply);
-    driver.turn(clock::now(), [configure].into_iter());
+    driver.turn(clock::now(), true, [configure].into_iter());
     (driver, news)
 }
 

@@ -22,8 +22,10 @@ use super::{ElectionError, Options, clock, realtime};
 const EVENTS: usize = 32;
 /// Marks the deadline's descriptor in an epoll event.
 const TIMER: u64 = 0;
-/// Marks every other descriptor: a turn looks at all inputs.
+/// Marks the data path's and the kernel's descriptors: a turn looks at all of them.
 const INPUT: u64 = 1;
+/// Marks the descriptor by which commands are told.
+const BELL: u64 = 2;
 
 /// The agent's end of the election thread.
 #[derive(Debug)]
@@ -89,8 +91,8 @@ impl Waiter {
         Ok(Waiter { epoll, timer })
     }
 
-    fn add(&self, fd: BorrowedFd<'_>) -> Result<(), Errno> {
-        match self.epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, INPUT)) {
+    fn add(&self, fd: BorrowedFd<'_>, mark: u64) -> Result<(), Errno> {
+        match self.epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, mark)) {
             // Level-triggered and looked at as a whole: being there already is all we want.
             Err(Errno::EEXIST) => Ok(()),
             other => other,
@@ -98,21 +100,31 @@ impl Waiter {
     }
 
     /// Returns when something is readable, or at `next`. An interrupted wait is a spurious turn, and harmless.
-    fn wait(&self, next: Next) {
+    fn wait(&self, next: Next) -> Woken {
         let timeout = match next {
             Next::Now => EpollTimeout::ZERO,
             Next::At(at) => {
                 self.arm(at);
                 EpollTimeout::NONE
             }
-            Next::Never => EpollTimeout::NONE,
+            Next::Never => {
+                // An expiry that no arming takes would end every wait.
+                let _ = self.timer.wait();
+                EpollTimeout::NONE
+            }
         };
         let mut events = [EpollEvent::empty(); EVENTS];
         let ready = self.epoll.wait(&mut events, timeout).unwrap_or(0);
-        if events.iter().take(ready).any(|event| event.data() == TIMER) {
-            // Takes the expiry, without which the descriptor would stay readable.
-            let _ = self.timer.wait();
+        let mut woken = Woken::default();
+        for event in events.iter().take(ready) {
+            match event.data() {
+                // An expiry is not read, which would cost a system call: arming the timer anew takes it as well.
+                TIMER => {}
+                BELL => woken.bell = true,
+                _ => woken.input = true,
+            }
         }
+        woken
     }
 
     fn arm(&self, at: Mono) {
@@ -121,24 +133,38 @@ impl Waiter {
     }
 }
 
+/// What ended a wait, other than the deadline. Looking at a descriptor that has nothing costs a system call, hundreds
+/// of times a second.
+#[derive(Clone, Copy, Debug, Default)]
+struct Woken {
+    bell: bool,
+    input: bool,
+}
+
 fn run(mut driver: Driver, waiter: &Waiter, inbox: &Receiver<Command>, bell: &EventFd) {
     for refusal in realtime::acquire() {
         driver.warn(refusal);
     }
-    if let Err(error) = waiter.add(bell.as_fd()) {
+    // Without a descriptor in the wait, its input must be looked for at every turn.
+    let mut blind = Woken::default();
+    if let Err(error) = waiter.add(bell.as_fd(), BELL) {
         driver.warn(format!("commands are noticed late: {error}"));
+        blind.bell = true;
     }
     loop {
         if driver.take_fds_changed() {
             let refused: Vec<Errno> =
-                driver.fds().into_iter().filter_map(|fd| waiter.add(fd).err()).collect();
+                driver.fds().into_iter().filter_map(|fd| waiter.add(fd, INPUT).err()).collect();
+            blind.input |= !refused.is_empty();
             for error in refused {
                 driver.warn(format!("a descriptor cannot be watched: {error}"));
             }
         }
-        waiter.wait(driver.next());
-        let _ = bell.read();
-        driver.turn(clock::now(), inbox.try_iter());
+        let woken = waiter.wait(driver.next());
+        if woken.bell || blind.bell {
+            let _ = bell.read();
+        }
+        driver.turn(clock::now(), woken.input || blind.input, inbox.try_iter());
         if driver.is_done() {
             return;
         }
