@@ -3,7 +3,8 @@
 //! All structs are `repr(C)`, have no implicit padding and a size that a test pins down. Addresses are stored
 //! as 16 bytes in network order, an IPv4 address in the first four. Times are CLOCK_MONOTONIC nanoseconds.
 
-use crate::reason::REASONS;
+use crate::lease::Lease;
+use crate::reason::{FENCED, REASONS};
 
 /// Routers that the maps hold: 255 VRIDs on 16 interfaces, or on 8 with both families.
 pub const MAX_ROUTERS: u32 = 4096;
@@ -23,10 +24,18 @@ pub mod names {
     pub const LOST: &str = "LOST";
     /// Ring of [`super::Event`].
     pub const EVENTS: &str = "EVENTS";
+    /// [`super::Router::slot`] → [`super::Tenure`]; the agent maps it into its memory.
+    pub const LEASES: &str = "LEASES";
+    /// [`super::VipKey`] → [`super::Router::slot`] of the router that it belongs to.
+    pub const VIPS: &str = "VIPS";
+    /// The maps that outlive the agent.
+    pub const PINNED: [&str; 2] = [LEASES, VIPS];
 }
 
 /// Peers that the maps hold.
 pub const MAX_PEERS: u32 = 16384;
+/// Virtual addresses that the maps hold, each once for every interface with the program.
+pub const MAX_VIPS: u32 = 65536;
 /// Bytes of the event ring; a power of two and a multiple of the page size.
 pub const RING_BYTES: u32 = 1 << 20;
 
@@ -243,6 +252,9 @@ pub struct Counters {
     pub ring_full: u64,
     /// Attempts to arm the timer that the kernel refused.
     pub arm_failed: u64,
+    /// Packets that were kept from the router's virtual addresses, by the number of their
+    /// [`crate::reason::Fenced`].
+    pub fenced: [u64; FENCED],
     /// Rejections, by the number of their [`crate::reason::Reason`].
     pub rejected: [u64; REASONS],
 }
@@ -257,6 +269,9 @@ impl Counters {
         self.interval_differs += other.interval_differs;
         self.ring_full += other.ring_full;
         self.arm_failed += other.arm_failed;
+        for (sum, other) in self.fenced.iter_mut().zip(&other.fenced) {
+            *sum += other;
+        }
         for (sum, other) in self.rejected.iter_mut().zip(&other.rejected) {
             *sum += other;
         }
@@ -273,6 +288,7 @@ impl Default for Counters {
             interval_differs: 0,
             ring_full: 0,
             arm_failed: 0,
+            fenced: [0; FENCED],
             rejected: [0; REASONS],
         }
     }
@@ -300,9 +316,35 @@ pub struct Peer {
     pub reserved: [u8; 2],
 }
 
+/// A virtual address on an interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(C)]
+pub struct VipKey {
+    /// Where packets to it arrive.
+    pub ifindex: u32,
+    /// 4 or 6.
+    pub family: u8,
+    /// Zero: part of the hash.
+    pub reserved: [u8; 3],
+    /// The address.
+    pub address: Address,
+}
+
+/// The lease of the router in one slot, and which router that is, so that another agent can take over what it finds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Tenure {
+    /// The lease. The agent opens, renews and ends it; the program only ends it.
+    pub lease: Lease,
+    /// The router; all zero while the slot is free.
+    pub key: RouterKey,
+    /// Zero.
+    pub reserved: u32,
+}
+
 #[cfg(feature = "user")]
 mod pod {
-    use super::{Command, Counters, Heard, Peer, PeerKey, Router, RouterKey, Rules};
+    use super::{Command, Counters, Heard, Peer, PeerKey, Router, RouterKey, Rules, VipKey};
 
     // SAFETY: repr(C), integers and byte arrays only, no implicit padding (see the size assertions).
     unsafe impl aya::Pod for RouterKey {}
@@ -320,6 +362,8 @@ mod pod {
     unsafe impl aya::Pod for Router {}
     // SAFETY: as above.
     unsafe impl aya::Pod for Command {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for VipKey {}
 }
 
 /// Fails to compile when a struct has implicit padding or changed its size: the sum of the fields is written out.
@@ -328,9 +372,11 @@ const _: () = {
     assert!(size_of::<Rules>() == 16 + 16 + 8 + 8 + 4 + 7 + 5);
     assert!(size_of::<Heard>() == 7 * 8 + 16 + 2 + 6);
     assert!(size_of::<Event>() == 12 + 4 + 4 * 8 + 16 + 1 + 7);
-    assert!(size_of::<Counters>() == 8 * (6 + REASONS));
+    assert!(size_of::<Counters>() == 8 * (6 + FENCED + REASONS));
     assert!(size_of::<PeerKey>() == 12 + 16);
     assert!(size_of::<Peer>() == 4);
+    assert!(size_of::<VipKey>() == 4 + 1 + 3 + 16);
+    assert!(size_of::<Tenure>() == 16 + 12 + 4);
     assert!(size_of::<Router>() == 16 + 4 + 4 + 8 + size_of::<Rules>() + size_of::<Heard>());
     assert!(size_of::<Command>() == 12 + 4 + 2 * 8 + size_of::<Rules>());
 };

@@ -1,7 +1,8 @@
 //! What vipward's two halves, the XDP program and the agent, must agree on.
 //!
 //! * [`abi`]: keys, values and messages that cross the kernel line, `repr(C)` without implicit padding;
-//! * [`reason`]: why an advert was rejected, which is also the index of its counter;
+//! * [`lease`]: for how long a master may answer for its addresses;
+//! * [`reason`]: why an advert was rejected or a packet fenced, which is also the index of its counter;
 //! * [`watch`]: what a backup does with an advert, as one function used by both sides;
 //! * [`timing`]: Skew_Time and Master_Down_Interval in integer nanoseconds;
 //! * [`wire`]: offsets and constants of the packets.
@@ -12,6 +13,7 @@
 #![allow(clippy::inline_always, reason = "a call costs the verifier, and the packet, more than the copy")]
 
 pub mod abi;
+pub mod lease;
 pub mod reason;
 pub mod timing;
 pub mod watch;

@@ -35,6 +35,35 @@ pub enum Reason {
     Fragment = 13,
 }
 
+/// What was kept from a virtual address that this node may not serve. The number is the index of the counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum Fenced {
+    /// An ARP request for it, or an answer to one that was sent from it.
+    Arp = 0,
+    /// A neighbour solicitation for it.
+    Solicitation = 1,
+    /// An IP packet to it that this host would have taken in.
+    Packet = 2,
+}
+
+/// Number of [`Fenced`] kinds.
+pub const FENCED: usize = Fenced::ALL.len();
+
+impl Fenced {
+    /// All kinds, in the order of their numbers.
+    pub const ALL: [Fenced; 3] = [Fenced::Arp, Fenced::Solicitation, Fenced::Packet];
+
+    /// For status and metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Fenced::Arp => "arp",
+            Fenced::Solicitation => "neighbour_solicitation",
+            Fenced::Packet => "packet",
+        }
+    }
+}
+
 impl Reason {
     /// All reasons, in the order of their numbers.
     pub const ALL: [Reason; 14] = [

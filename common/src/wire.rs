@@ -85,6 +85,24 @@ pub mod ipv6 {
     pub const LEN: usize = 40;
 }
 
+/// ARP for IPv4 over Ethernet (RFC 826).
+pub mod arp {
+    /// The address of the sender.
+    pub const SENDER: usize = 14;
+    /// The address that is asked for, or told.
+    pub const TARGET: usize = 24;
+}
+
+/// Neighbour solicitation (RFC 4861 §4.3).
+pub mod nd {
+    /// IP protocol number of ICMPv6.
+    pub const ICMPV6: u8 = 58;
+    /// ICMPv6 type.
+    pub const SOLICITATION: u8 = 135;
+    /// Offset of the address that is asked for within the ICMPv6 message.
+    pub const TARGET: usize = 8;
+}
+
 /// VRRP message, versions 2 and 3 (RFC 3768 §5.1, RFC 9568 §5.2).
 ///
 /// ```text

@@ -3,11 +3,12 @@
 //! A packet goes through [`parse`] (where are the headers, whose router is it), [`message`] (is the message whole,
 //! does its checksum hold), and then, under the router's lock, [`check`] (does it pass the receive checks) and
 //! [`watch`] (what it does to the deadline). Outside the lock again it is counted, the timer is started if the
-//! deadline moved nearer, and a change is reported.
+//! deadline moved nearer, a lease that it contests is ended, and a change is reported.
 //!
 //! Invariants:
 //! * a rejected packet changes its counter and nothing else;
-//! * what is not an advert of a configured router passes untouched;
+//! * what is not an advert of a configured router passes untouched, unless it is for a virtual address that this node
+//!   may not serve ([`fence`]);
 //! * rules, deadline and what was heard are read and written under the router's `bpf_spin_lock` only, by this
 //!   program on any CPU, by the timer's callback and by [`control`];
 //! * the running timer never fires later than the deadline, so the callback alone decides what an expiry is.
@@ -19,6 +20,7 @@ mod address;
 mod check;
 mod control;
 mod event;
+mod fence;
 mod frame;
 mod maps;
 mod message;
@@ -52,6 +54,7 @@ enum Refusal {
 fn vipward(ctx: XdpContext) -> u32 {
     match consume(&ctx) {
         Ok(()) => XDP_DROP,
+        Err(Refusal::NotOurs) if fence::drops(&Frame::new(&ctx), ctx.ingress_ifindex() as u32) => XDP_DROP,
         Err(Refusal::NotOurs) => XDP_PASS,
         Err(Refusal::Rejected(slot, reason)) => {
             maps::count_rejected(slot, reason);
@@ -95,6 +98,9 @@ fn consume(ctx: &XdpContext) -> Result<(), Refusal> {
     };
     drop(state);
 
+    if let Some(lease) = maps::lease(slot) {
+        lease.heard(accepted.priority, accepted.beats);
+    }
     maps::count_accepted(slot, &accepted);
     if accepted.start_at != 0 && timer::start(router, accepted.start_at, now).is_err() {
         maps::count_arm_failed(slot);

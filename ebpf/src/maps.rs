@@ -3,15 +3,17 @@
 use core::mem::offset_of;
 use core::ops::{Deref, DerefMut};
 
+use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::bindings::{bpf_spin_lock, bpf_timer};
-use aya_ebpf::btf_maps::{HashMap, PerCpuArray, RingBuf};
+use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, RingBuf};
 use aya_ebpf::helpers::{bpf_spin_lock as acquire, bpf_spin_unlock as release};
 use aya_ebpf::macros::btf_map;
 use vipward_common::abi::{
-    self, Counters, Event, FLAG_CHECK_PEER, FLAG_UNICAST, Heard, MAX_PEERS, MAX_ROUTERS, Peer, PeerKey,
-    RING_BYTES, RouterKey, Rules,
+    self, Counters, Event, FLAG_CHECK_PEER, FLAG_UNICAST, Heard, MAX_PEERS, MAX_ROUTERS, MAX_VIPS, Peer,
+    PeerKey, RING_BYTES, RouterKey, Rules, Tenure, VipKey,
 };
-use vipward_common::reason::Reason;
+use vipward_common::lease::Lease;
+use vipward_common::reason::{Fenced, Reason};
 
 use crate::parse::Packet;
 use crate::watch::Accepted;
@@ -31,6 +33,12 @@ static LOST: PerCpuArray<u64, 1> = PerCpuArray::new();
 /// What the agent is told.
 #[btf_map]
 pub(crate) static EVENTS: RingBuf<Event, { RING_BYTES as usize }> = RingBuf::new();
+/// For how long the router with that slot may serve its addresses.
+#[btf_map]
+static LEASES: Array<Tenure, { MAX_ROUTERS as usize }, { BPF_F_MMAPABLE as usize }> = Array::new();
+/// The virtual addresses that are served only under a lease, and the slot of their router.
+#[btf_map]
+static VIPS: HashMap<VipKey, u32, { MAX_VIPS as usize }> = HashMap::new();
 
 /// [`abi::Router`] with the kernel's own types in it, which the verifier knows by their names.
 #[repr(C)]
@@ -165,6 +173,21 @@ pub(crate) fn peer(flags: u8, packet: &Packet) -> Source {
     }
 }
 
+/// The slot of the router that a virtual address belongs to.
+#[inline(always)]
+pub(crate) fn vip(key: &VipKey) -> Option<u32> {
+    // SAFETY: the pointer came from the map; the slot changes only with the configuration, and is one word.
+    VIPS.get_ptr(key).map(|slot| unsafe { slot.read_volatile() })
+}
+
+/// The lease of the router with this slot.
+#[inline(always)]
+pub(crate) fn lease(slot: u32) -> Option<&'static mut Lease> {
+    // SAFETY: an element of the array, which never goes away. The agent writes it too, through its own mapping of the
+    // same memory; both sides bear that, see `vipward_common::lease`.
+    LEASES.get_ptr_mut(slot).map(|tenure| unsafe { &mut (*tenure).lease })
+}
+
 #[inline(always)]
 fn counters(slot: u32) -> Option<&'static mut Counters> {
     // SAFETY: this CPU's own copy, and an XDP program is not interrupted by another; the timer's callback may be,
@@ -176,6 +199,14 @@ fn counters(slot: u32) -> Option<&'static mut Counters> {
 #[inline(always)]
 pub(crate) fn count_rejected(slot: u32, reason: Reason) {
     if let Some(count) = counters(slot).and_then(|counters| counters.rejected.get_mut(reason as usize)) {
+        *count += 1;
+    }
+}
+
+/// Counts a packet that was kept from a virtual address.
+#[inline(always)]
+pub(crate) fn count_fenced(slot: u32, fenced: Fenced) {
+    if let Some(count) = counters(slot).and_then(|counters| counters.fenced.get_mut(fenced as usize)) {
         *count += 1;
     }
 }

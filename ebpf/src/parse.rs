@@ -41,10 +41,13 @@ impl Packet {
 }
 
 /// Ethernet header and tags.
-struct Link {
-    ethertype: u16,
-    network: usize,
-    outer_vid: u16,
+pub(crate) struct Link {
+    /// What is behind them.
+    pub(crate) ethertype: u16,
+    /// Where that begins.
+    pub(crate) network: usize,
+    /// VLAN of the outer tag, 0 without.
+    pub(crate) outer_vid: u16,
     inner_vid: u16,
 }
 
@@ -68,7 +71,7 @@ pub(crate) fn packet(frame: &Frame, ifindex: u32) -> Option<Packet> {
 
 /// Follows up to two VLAN tags. VID 0 is a priority tag and no VLAN.
 #[inline(always)]
-fn link(frame: &Frame) -> Option<Link> {
+pub(crate) fn link(frame: &Frame) -> Option<Link> {
     let mut link = Link { ethertype: frame.u16(eth::TYPE)?, network: eth::LEN, outer_vid: 0, inner_vid: 0 };
     for _ in 0..eth::MAX_VLANS {
         if link.ethertype != eth::VLAN && link.ethertype != eth::SERVICE_VLAN {

@@ -3,6 +3,7 @@
 use vipward_common::abi::{
     EVENT_CHANGED, EVENT_OUTRANKED, EVENT_RESIGNED, EVENT_RIVAL, FLAG_PREEMPT, MODE_REPORT, MODE_WATCH, Rules,
 };
+use vipward_common::lease;
 use vipward_common::watch::{Judgement, Own, judge};
 use vipward_common::wire::PRIORITY_STOP;
 
@@ -31,6 +32,8 @@ pub(crate) struct Accepted {
     pub(crate) deadline: u64,
     /// The advert's interval.
     pub(crate) interval_ns: u64,
+    /// As MASTER: its sender is the better one.
+    pub(crate) beats: bool,
 }
 
 /// Applies the advert to the router's state.
@@ -48,11 +51,14 @@ pub(crate) fn accept(state: &mut State, packet: &Packet, advert: &Advert, now: u
         generation: 0,
         deadline: 0,
         interval_ns: advert.interval_ns,
+        beats: false,
     };
     match rules.mode {
         MODE_WATCH => watch(state, packet, advert, now, &mut accepted),
         MODE_REPORT => {
             accepted.event = EVENT_RIVAL;
+            let own = (rules.priority, &rules.source);
+            accepted.beats = lease::beats(own, advert.priority, &packet.source.to_address());
             if !accepted.priority_zero {
                 state.heard.interval_ns = advert.interval_ns;
             }

@@ -44,6 +44,12 @@ pub enum KernelError {
     /// The interface has no data path yet, or no longer.
     #[error("interface {0} has no data path")]
     NotAttached(u32),
+    /// What is to outlive the agent cannot be, or is not ours.
+    #[error("{0}")]
+    Pins(String),
+    /// The leases cannot be shared with the program.
+    #[error("cannot map the leases: {0}")]
+    Leases(Errno),
     /// A map operation failed.
     #[error("cannot {action} in the map `{map}`: {}", chain(.source))]
     Map {

@@ -6,6 +6,7 @@
 //!
 //! * [`object`]: the embedded program, and what it takes to load it; [`program_log`]: what it says;
 //! * [`xdp`]: the path through the program, native or generic;
+//! * [`leases`] and [`pins`]: what it may serve, and what outlives the agent;
 //! * [`socket`] and [`raw`]: the path without it, for containers and old kernels;
 //! * [`group`]: membership of the multicast group for adverts that no socket reads;
 //! * [`paths`]: the choice between them.
@@ -13,8 +14,10 @@
 mod attach;
 mod error;
 mod group;
+mod leases;
 mod object;
 mod paths;
+mod pins;
 mod program_log;
 mod raw;
 mod report;
@@ -29,9 +32,11 @@ use std::os::fd::BorrowedFd;
 use nix::sys::time::TimeValLike as _;
 use nix::time::{ClockId, clock_gettime};
 use vipward_common::abi::{Counters, Heard, Peer, RouterKey, Rules};
+use vipward_common::lease::Lease;
 
 pub use error::KernelError;
 pub use paths::{Attachment, Paths};
+pub use pins::unfence;
 pub use report::Report;
 pub use socket::SocketPath;
 pub use vipward_vrrp::router::WatchTimer as Timer;
@@ -91,6 +96,48 @@ pub enum Claim {
     Stale,
 }
 
+/// What is to become of a router's lease. Times are CLOCK_MONOTONIC nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseOrder {
+    /// An election was won.
+    Open,
+    /// An advert was sent, not before `sent_at`; the lease lasts for `length` from then.
+    Renew {
+        /// Just before the advert was handed to the kernel.
+        sent_at: u64,
+        /// See [`vipward_common::timing::lease_length`].
+        length: u64,
+    },
+    /// Priority 0 is announced: serve until the successor is heard.
+    Leave {
+        /// Now.
+        now: u64,
+        /// The end, if no successor comes.
+        until: u64,
+    },
+    /// The router stays master after all.
+    Stay {
+        /// The end, if no advert follows.
+        until: u64,
+    },
+    /// This node stops answering.
+    End,
+}
+
+impl LeaseOrder {
+    /// Carries it out. False if a renewal found no lease: the program ended it.
+    fn apply(self, lease: &mut Lease) -> bool {
+        match self {
+            LeaseOrder::Open => lease.open(),
+            LeaseOrder::Renew { sent_at, length } => return lease.renew(sent_at, length),
+            LeaseOrder::Leave { now, until } => lease.leave(now, until),
+            LeaseOrder::Stay { until } => lease.stay(until),
+            LeaseOrder::End => lease.end(),
+        }
+        true
+    }
+}
+
 /// A way of hearing adverts and watching masters. Times are CLOCK_MONOTONIC nanoseconds.
 pub trait Datapath {
     /// Adds a router that is neither watched nor reported yet.
@@ -124,6 +171,16 @@ pub trait Datapath {
 
     /// Replaces the router's peers. Peers in both lists are accepted throughout.
     fn set_peers(&mut self, key: &RouterKey, peers: &[(IpAddr, Peer)]) -> Result<(), KernelError>;
+
+    /// Which addresses on which interfaces the router may serve only under its lease. Replaces those of before.
+    fn fence(&mut self, key: &RouterKey, vips: &[(u32, IpAddr)]) -> Result<(), KernelError>;
+
+    /// The router's lease; `None` where there are no leases.
+    fn lease(&self, key: &RouterKey) -> Option<Lease>;
+
+    /// Opens, renews or ends the lease. False if a renewal found none: the program ended it, or has never had one.
+    /// Where there are no leases everything is granted.
+    fn order_lease(&mut self, key: &RouterKey, order: LeaseOrder) -> bool;
 
     /// What to poll for readability before [`Datapath::drain`]. May change with `add`, `remove` and attaching.
     fn fds(&self) -> Vec<BorrowedFd<'_>>;

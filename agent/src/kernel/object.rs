@@ -7,6 +7,7 @@ use tracing::Level;
 use vipward_common::abi::names;
 
 use super::error::{KernelError, chain, errno};
+use super::pins::Pins;
 use crate::privileges::{self, Capability};
 
 /// Target under which the program's own debug messages are logged.
@@ -17,13 +18,15 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/vi
 /// Capabilities that loading and attaching need.
 const NEEDED: [Capability; 3] = [privileges::BPF, privileges::NET_ADMIN, privileges::PERFMON];
 
-/// Creates the maps and loads both programs.
-pub(super) fn load() -> Result<Ebpf, KernelError> {
+/// Creates the maps, or takes over those that are pinned, and loads both programs.
+pub(super) fn load(pins: Option<&Pins>) -> Result<Ebpf, KernelError> {
     let level = log_level();
-    let mut bpf = EbpfLoader::new()
-        .override_global(aya_log::LEVEL, &level, true)
-        .load(OBJECT)
-        .map_err(|error| refused(&error).unwrap_or(KernelError::Load(error)))?;
+    let mut loader = EbpfLoader::new();
+    loader.override_global(aya_log::LEVEL, &level, true);
+    for (pins, name) in pins.into_iter().flat_map(|pins| names::PINNED.map(|name| (pins, name))) {
+        loader.map_pin_path(name, pins.map(name));
+    }
+    let mut bpf = loader.load(OBJECT).map_err(|error| refused(&error).unwrap_or(KernelError::Load(error)))?;
     for name in [names::PROGRAM, names::CONTROL] {
         program(&mut bpf, name)?
             .load()

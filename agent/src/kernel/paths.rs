@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use aya::programs::xdp::XdpMode;
 use vipward_common::abi::{Counters, FLAG_UNICAST, Heard, Peer, RouterKey, Rules};
+use vipward_common::lease::Lease;
 
 use super::group::Groups;
 use super::socket::SocketPath;
-use super::{Choice, Claim, Datapath, KernelError, Kind, Report, Timer, XdpPath};
+use super::{Choice, Claim, Datapath, KernelError, Kind, LeaseOrder, Report, Timer, XdpPath};
 
 /// Where the kernel describes its interfaces.
 const INTERFACES: &str = "/sys/class/net";
@@ -109,9 +109,8 @@ impl Paths {
                 "native XDP on {name}: it would run on the bond's members, where adverts come in under another index"
             )));
         }
-        let mode = if kind == Kind::Xdp { XdpMode::Driver } else { XdpMode::Skb };
         match &mut self.xdp {
-            Ok(xdp) => xdp.attach(ifindex, name, mode),
+            Ok(xdp) => xdp.attach(ifindex, name, kind),
             Err(why) => Err(KernelError::Unavailable(why.clone())),
         }
     }
@@ -215,6 +214,18 @@ impl Datapath for Paths {
 
     fn set_peers(&mut self, key: &RouterKey, peers: &[(IpAddr, Peer)]) -> Result<(), KernelError> {
         self.path(key)?.set_peers(key, peers)
+    }
+
+    fn fence(&mut self, key: &RouterKey, vips: &[(u32, IpAddr)]) -> Result<(), KernelError> {
+        self.path(key)?.fence(key, vips)
+    }
+
+    fn lease(&self, key: &RouterKey) -> Option<Lease> {
+        self.shared(key).ok()?.lease(key)
+    }
+
+    fn order_lease(&mut self, key: &RouterKey, order: LeaseOrder) -> bool {
+        self.path(key).is_ok_and(|path| path.order_lease(key, order))
     }
 
     fn fds(&self) -> Vec<BorrowedFd<'_>> {

@@ -12,13 +12,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use vipward_common::abi::{
     Address, Counters, Heard, MODE_OFF, MODE_REPORT, MODE_WATCH, Peer, PeerKey, RouterKey, Rules,
 };
+use vipward_common::lease::Lease;
 use vipward_vrrp::address::to_abi;
 use vipward_vrrp::packet::{Expectations, Facts, Verdict};
 use vipward_vrrp::types::{Family, Mono};
 use vipward_vrrp::watch::SoftWatch;
 
 use super::raw::RawSocket;
-use super::{Claim, Datapath, KernelError, Report, Timer, now};
+use super::{Claim, Datapath, KernelError, LeaseOrder, Report, Timer, now};
 
 /// Packets taken from one socket in one call: more than its default buffer holds, so that whatever waited is heard
 /// before a watch may run out, and few enough that a flood cannot keep the watches from running out.
@@ -165,6 +166,19 @@ impl Datapath for SocketPath {
     fn set_peers(&mut self, key: &RouterKey, peers: &[(IpAddr, Peer)]) -> Result<(), KernelError> {
         self.router(key)?.set_peers(peers);
         Ok(())
+    }
+
+    /// A socket keeps nothing away from an address.
+    fn fence(&mut self, _key: &RouterKey, _vips: &[(u32, IpAddr)]) -> Result<(), KernelError> {
+        Ok(())
+    }
+
+    fn lease(&self, _key: &RouterKey) -> Option<Lease> {
+        None
+    }
+
+    fn order_lease(&mut self, _key: &RouterKey, _order: LeaseOrder) -> bool {
+        true
     }
 
     fn fds(&self) -> Vec<BorrowedFd<'_>> {

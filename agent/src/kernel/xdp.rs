@@ -1,26 +1,30 @@
 //! The path through the XDP program: maps, commands, events.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 use std::time::Duration;
 
 use aya::Ebpf;
 use aya::maps::{HashMap as BpfHashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf};
-use aya::programs::xdp::{XdpLink, XdpMode};
 use aya::programs::{TestRun as _, TestRunOptions, Xdp};
 use aya::util::nr_cpus;
 use nix::errno::Errno;
 use vipward_common::abi::{
     self, Command, Counters, Event, Heard, MAX_ROUTERS, OP_CLAIM, OP_OFF, OP_PREPARE, OP_REPORT, OP_WATCH,
-    Peer, PeerKey, Router, RouterKey, Rules, TIMER_KEEP, names,
+    Peer, PeerKey, Router, RouterKey, Rules, TIMER_KEEP, VipKey, names,
 };
+use vipward_common::lease::Lease;
 use vipward_vrrp::address::to_abi;
 
+use super::attach::{self, Attached};
 use super::error::KernelError;
+use super::leases::Leases;
+use super::pins::Pins;
 use super::program_log::ProgramLog;
 use super::report::Report;
-use super::{Claim, Datapath, Timer, attach, object, slab};
+use super::{Claim, Datapath, Kind, LeaseOrder, Timer, object, slab};
 
 /// Lookups take the value's spin lock, so that they are consistent.
 const BPF_F_LOCK: u64 = 4;
@@ -32,10 +36,13 @@ const ARM_ATTEMPTS: usize = 8;
 /// Reports taken from the ring in one call, so that a flood of rivals cannot hold the election up.
 const MAX_DRAIN: usize = 256;
 
-/// The loaded program with its maps. Dropping it detaches it everywhere.
+/// The loaded program with its maps. Dropping it detaches it everywhere, unless its links are pinned.
 pub struct XdpPath {
     bpf: Ebpf,
-    links: HashMap<u32, XdpLink>,
+    pins: Option<Pins>,
+    links: HashMap<u32, Attached>,
+    leases: Leases,
+    vips: BpfHashMap<MapData, VipKey, u32>,
     routers: BpfHashMap<MapData, RouterKey, Router>,
     peers: BpfHashMap<MapData, PeerKey, Peer>,
     counters: PerCpuArray<MapData, Counters>,
@@ -52,15 +59,32 @@ pub struct XdpPath {
 struct Known {
     slot: u32,
     peers: Vec<IpAddr>,
+    vips: Vec<VipKey>,
 }
 
 impl XdpPath {
     /// Loads the program; it hears nothing until it is attached.
     pub fn load() -> Result<XdpPath, KernelError> {
-        let mut bpf = object::load()?;
+        XdpPath::with(None)
+    }
+
+    /// Loads the program with links and leases that outlive this process, and takes over those of an earlier one that
+    /// did not let go of them. They are in a BPF file system in `run_dir`, which is mounted if it is not there.
+    pub fn load_pinned(run_dir: &Path) -> Result<XdpPath, KernelError> {
+        XdpPath::with(Some(Pins::open(run_dir)?))
+    }
+
+    fn with(pins: Option<Pins>) -> Result<XdpPath, KernelError> {
+        let mut bpf = object::load(pins.as_ref())?;
         let log = if object::logs_enabled() { ProgramLog::start(&mut bpf) } else { None };
+        let Some(Map::Array(leases)) = bpf.take_map(names::LEASES) else {
+            return Err(KernelError::Missing(names::LEASES));
+        };
+        let leases = Leases::map(leases.fd()).map_err(KernelError::Leases)?;
+        let taken: HashSet<u32> = leases.occupied().map(|(slot, _)| slot).collect();
         Ok(XdpPath {
             links: HashMap::new(),
+            vips: typed(&mut bpf, names::VIPS)?,
             routers: typed(&mut bpf, names::ROUTERS)?,
             peers: typed(&mut bpf, names::PEERS)?,
             counters: typed(&mut bpf, names::COUNTERS)?,
@@ -68,23 +92,60 @@ impl XdpPath {
             events: typed(&mut bpf, names::EVENTS)?,
             _log: log,
             known: HashMap::new(),
-            free_slots: (0..MAX_ROUTERS).rev().collect(),
+            free_slots: (0..MAX_ROUTERS).rev().filter(|slot| !taken.contains(slot)).collect(),
             added: 0,
+            leases,
+            pins,
             bpf,
         })
     }
 
     /// Attaches the program to an interface; again, if the interface was made anew with the same index.
-    pub fn attach(&mut self, ifindex: u32, name: &str, mode: XdpMode) -> Result<(), KernelError> {
+    pub fn attach(&mut self, ifindex: u32, name: &str, kind: Kind) -> Result<(), KernelError> {
         self.detach(ifindex);
-        let link = attach::attach(&mut self.bpf, ifindex, name, mode)?;
+        let link = attach::attach(&mut self.bpf, self.pins.as_ref(), ifindex, name, kind)?;
         self.links.insert(ifindex, link);
         Ok(())
     }
 
     /// Detaches the program from an interface, which may be gone already.
     pub fn detach(&mut self, ifindex: u32) {
-        self.links.remove(&ifindex);
+        if let Some(link) = self.links.remove(&ifindex) {
+            link.detach();
+        }
+    }
+
+    /// Lets go of what an earlier agent left and this one does not want: links, addresses, leases.
+    pub fn sweep(&mut self) -> Result<(), KernelError> {
+        for (ifindex, _, path) in self.pins.iter().flat_map(Pins::links) {
+            if !self.links.contains_key(&ifindex) {
+                // Of an interface that is not ours any more; what cannot be removed stays as it is, and fences nothing.
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        let wanted: HashSet<VipKey> =
+            self.known.values().flat_map(|known| known.vips.iter().copied()).collect();
+        let left: Vec<VipKey> = self.vips.keys().flatten().filter(|key| !wanted.contains(key)).collect();
+        for key in left {
+            self.vips.remove(&key).map_err(failed("remove a virtual address", names::VIPS))?;
+        }
+        let slots: HashSet<u32> = self.known.values().map(|known| known.slot).collect();
+        let left: Vec<u32> =
+            self.leases.occupied().map(|(slot, _)| slot).filter(|slot| !slots.contains(slot)).collect();
+        for slot in left {
+            self.leases.vacate(slot);
+            self.free_slots.push(slot);
+        }
+        Ok(())
+    }
+
+    /// Takes everything down that outlives this process.
+    pub fn unpin(&mut self) {
+        self.links.drain().for_each(|(_, link)| link.detach());
+        if let Some(pins) = self.pins.take() {
+            // Nothing is attached any more; files that stay are swept by the next agent.
+            let _ = pins.remove();
+        }
     }
 
     /// Runs the program on a frame as if it had arrived on the loopback interface (index 1) of the current network
@@ -151,12 +212,15 @@ impl Datapath for XdpPath {
         if self.known.contains_key(&key) {
             return Err(KernelError::Exists(key));
         }
-        let slot = self.free_slots.pop().ok_or(KernelError::Full(self.known.len()))?;
+        let left = self.leases.occupied().find(|(_, owner)| *owner == key).map(|(slot, _)| slot);
+        let slot = left.or_else(|| self.free_slots.pop()).ok_or(KernelError::Full(self.known.len()))?;
+        self.leases.occupy(slot, key);
         if let Err(error) = self.insert(key, rules, slot) {
+            self.leases.vacate(slot);
             self.free_slots.push(slot);
             return Err(error);
         }
-        self.known.insert(key, Known { slot, peers: Vec::new() });
+        self.known.insert(key, Known { slot, peers: Vec::new(), vips: Vec::new() });
         let ready = self.set_peers(&key, peers).and_then(|()| self.prepare(key));
         if ready.is_err() {
             // The first error is the one to tell.
@@ -168,11 +232,13 @@ impl Datapath for XdpPath {
     fn remove(&mut self, key: &RouterKey) -> Result<(), KernelError> {
         // The router goes whatever becomes of its peers, which without it are dead entries.
         let peers = self.set_peers(key, &[]);
+        let vips = self.fence(key, &[]);
         self.routers.remove(key).map_err(failed("remove a router", names::ROUTERS))?;
         if let Some(known) = self.known.remove(key) {
+            self.leases.vacate(known.slot);
             self.free_slots.push(known.slot);
         }
-        peers
+        peers.and(vips)
     }
 
     fn watch(&mut self, key: &RouterKey, rules: &Rules, timer: Timer) -> Result<(), KernelError> {
@@ -235,6 +301,31 @@ impl Datapath for XdpPath {
         Ok(())
     }
 
+    fn fence(&mut self, key: &RouterKey, vips: &[(u32, IpAddr)]) -> Result<(), KernelError> {
+        let known = self.known.get_mut(key).ok_or(KernelError::UnknownRouter(*key))?;
+        let wanted: Vec<VipKey> = vips.iter().map(|(ifindex, address)| vip_key(*ifindex, *address)).collect();
+        for vip in &wanted {
+            if !known.vips.contains(vip) {
+                self.vips.insert(vip, known.slot, 0).map_err(failed("add a virtual address", names::VIPS))?;
+                known.vips.push(*vip);
+            }
+        }
+        while let Some(gone) = known.vips.iter().position(|old| !wanted.contains(old)) {
+            let vip = known.vips.swap_remove(gone);
+            self.vips.remove(&vip).map_err(failed("remove a virtual address", names::VIPS))?;
+        }
+        Ok(())
+    }
+
+    fn lease(&self, key: &RouterKey) -> Option<Lease> {
+        Some(self.leases.get(self.known.get(key)?.slot))
+    }
+
+    fn order_lease(&mut self, key: &RouterKey, order: LeaseOrder) -> bool {
+        let Some(known) = self.known.get(key) else { return false };
+        self.leases.change(known.slot, |lease| order.apply(lease))
+    }
+
     fn fds(&self) -> Vec<BorrowedFd<'_>> {
         vec![self.events.as_fd()]
     }
@@ -255,6 +346,11 @@ impl Datapath for XdpPath {
     fn lost(&self) -> u64 {
         self.lost.get(&0, 0).map_or(0, |per_cpu| per_cpu.iter().sum())
     }
+}
+
+fn vip_key(ifindex: u32, address: IpAddr) -> VipKey {
+    let family = if address.is_ipv4() { 4 } else { 6 };
+    VipKey { ifindex, family, address: to_abi(address), ..VipKey::default() }
 }
 
 fn test_run(program: &Xdp, packet: &[u8], repeat: u32) -> Result<(u32, Duration), KernelError> {
