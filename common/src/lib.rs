@@ -3,7 +3,8 @@
 //! * [`abi`]: keys, values and messages that cross the kernel line, `repr(C)` without implicit padding;
 //! * [`reason`]: why an advert was rejected, which is also the index of its counter;
 //! * [`watch`]: what a backup does with an advert, as one function used by both sides;
-//! * [`timing`]: Skew_Time and Master_Down_Interval in integer nanoseconds;
+//! * [`lease`]: for how long a master may answer for the addresses;
+//! * [`timing`]: Skew_Time, Master_Down_Interval and the length of a lease in integer nanoseconds;
 //! * [`wire`]: offsets and constants of the packets.
 //!
 //! The crate is `no_std`, allocates nothing, and everything in it must be digestible for the BPF verifier.
@@ -12,6 +13,7 @@
 #![allow(clippy::inline_always, reason = "a call costs the verifier, and the packet, more than the copy")]
 
 pub mod abi;
+pub mod lease;
 pub mod reason;
 pub mod timing;
 pub mod watch;

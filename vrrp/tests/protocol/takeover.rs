@@ -253,13 +253,15 @@ fn priority_zero_is_answered_and_the_cadence_goes_on() {
 }
 
 #[test]
-fn tracking_reaches_the_next_advert_within_1_to_254() {
+fn tracking_is_announced_at_once_within_1_to_254_and_the_cadence_goes_on() {
     let mut router = in_state(State::Master, params());
     for (tracked, advertised) in [(90, 90), (0, 1), (255, 254)] {
-        let _ = router.handle(at(10_000), Event::Priority(Priority(tracked)));
-        let due = router.next_deadline().unwrap();
-        let actions = router.handle(due, Event::Tick);
-        assert_eq!(actions.first(), Some(&Action::Advertise { priority: Priority(advertised) }));
+        let advert = Action::Advertise { priority: Priority(advertised) };
+        let next = router.next_deadline().unwrap();
+        let actions = router.handle(at(10_000), Event::Priority(Priority(tracked)));
+        assert_eq!(actions.to_vec(), [Action::Report, advert]);
+        assert_eq!(router.next_deadline(), Some(next));
+        assert_eq!(router.handle(next, Event::Tick).first(), Some(&advert));
     }
 }
 
