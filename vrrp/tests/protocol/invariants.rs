@@ -80,9 +80,17 @@ fn any_step() -> impl Strategy<Value = Step> {
 #[derive(Debug, Default)]
 struct World {
     holds: bool,
-    watches: bool,
-    reports: bool,
     leaves: bool,
+    mode: Mode,
+}
+
+/// What the data path does with adverts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Mode {
+    #[default]
+    Off,
+    Watch,
+    Report,
 }
 
 fn check(router: &Router, before: State, now: Mono, step: Step, actions: &[Action], world: &mut World) {
@@ -103,23 +111,23 @@ fn check(router: &Router, before: State, now: Mono, step: Step, actions: &[Actio
                 assert!(earlier.iter().all(terms), "the advert comes before what takes time");
             }
             Action::Leave { until } => {
-                assert!(world.reports && router.is_leaving());
+                assert!(world.mode == Mode::Report && router.is_leaving());
                 assert!(*until > now);
                 world.leaves = true;
             }
             Action::Stay { until } => {
-                assert!(world.reports && !router.is_leaving());
+                assert!(world.mode == Mode::Report && !router.is_leaving());
                 assert_eq!(*until, now + router.interval().duration());
                 world.leaves = false;
             }
             Action::Watch { timer, own, .. } => {
                 assert_eq!(router.state(), State::Backup, "only a BACKUP watches");
                 assert_eq!(own.priority, router.priority().0);
-                assert!(matches!(timer, WatchTimer::Set(_)) || world.watches, "nothing to keep");
-                *world = World { watches: true, holds: world.holds, ..World::default() };
+                assert!(matches!(timer, WatchTimer::Set(_)) || world.mode == Mode::Watch, "nothing to keep");
+                (world.mode, world.leaves) = (Mode::Watch, false);
             }
-            Action::Report => (world.watches, world.reports) = (false, true),
-            Action::Off => *world = World { holds: world.holds, ..World::default() },
+            Action::Report => world.mode = Mode::Report,
+            Action::Off => (world.mode, world.leaves) = (Mode::Off, false),
             Action::Hold => world.holds = true,
             Action::Release => world.holds = false,
             Action::Announce { rounds } => {
@@ -143,8 +151,8 @@ fn check(router: &Router, before: State, now: Mono, step: Step, actions: &[Actio
         more => panic!("{} transitions at once", more.len()),
     }
     assert_eq!(world.holds, router.state() == State::Master, "the addresses are the MASTER's");
-    assert_eq!(world.watches, router.state() == State::Backup);
-    assert_eq!(world.reports, router.state() == State::Master);
+    assert_eq!(world.mode == Mode::Watch, router.state() == State::Backup);
+    assert_eq!(world.mode == Mode::Report, router.state() == State::Master);
     assert_eq!(world.leaves, router.is_leaving());
     assert!(
         !router.is_drained() || router.priority() == Priority(1),
