@@ -4,7 +4,8 @@
 //! * [`lease`]: for how long a master may answer for its addresses;
 //! * [`reason`]: why an advert was rejected or a packet fenced, which is also the index of its counter;
 //! * [`watch`]: what a backup does with an advert, as one function used by both sides;
-//! * [`timing`]: Skew_Time and Master_Down_Interval in integer nanoseconds;
+//! * [`lease`]: for how long a master may answer for the addresses;
+//! * [`timing`]: Skew_Time, Master_Down_Interval and the length of a lease in integer nanoseconds;
 //! * [`wire`]: offsets and constants of the packets.
 //!
 //! The crate is `no_std`, allocates nothing, and everything in it must be digestible for the BPF verifier.

@@ -33,6 +33,8 @@ impl Driver {
             Action::Report if self.claimed == Some(id) => {}
             Action::Report => self.steer(now, id, Datapath::report),
             Action::Off => self.steer(now, id, |paths, key, _| paths.off(key)),
+            // Without a lease there is none to shorten.
+            Action::Leave { .. } | Action::Stay { .. } => {}
             Action::Hold => self.hold(id),
             Action::Release => self.release(id),
             Action::Announce { rounds } => self.announce(id, rounds),

@@ -30,6 +30,8 @@ impl Driver {
     /// Carries out a command. An answer that nobody waits for any more is dropped.
     pub(super) fn command(&mut self, now: Mono, command: Command) {
         match command {
+            // Whoever asked is told by the dropped channel.
+            Command::Configure(..) if self.stopping => {}
             Command::Configure(config, reply) => {
                 let _ = reply.send(self.configure(now, &config));
             }
@@ -240,18 +242,18 @@ impl Driver {
     }
 
     /// Resigns at once: letting go of the data path afterwards can cost the kernel half a second, and a master that
-    /// is silent for so long is dead to its backups.
+    /// is silent for so long is dead to its backups. Nothing is handed over, for another instance may get the VIPs.
     fn resign(&mut self, now: Mono, retired: &[Id]) {
         for id in retired {
-            if let Some(instance) = self.registry.get_mut(*id) {
-                instance.retired = true;
+            self.retire(now, *id);
+            if self.registry.get(*id).is_some_and(|instance| instance.machine.is_leaving()) {
+                self.feed(now, *id, Event::Shutdown);
             }
-            self.feed(now, *id, Event::Shutdown);
         }
         self.flush_adverts();
     }
 
-    fn forget(&mut self, retired: &[Id]) {
+    pub(super) fn forget(&mut self, retired: &[Id]) {
         self.publish_all();
         for id in retired {
             self.deadlines.set(*id, None);
@@ -262,14 +264,6 @@ impl Driver {
             // An instance that stops with the agent was told so.
             self.removed.extend(gone.filter(|_| !self.stopping));
         }
-    }
-
-    fn shut_down(&mut self, now: Mono) {
-        self.stopping = true;
-        let all = self.registry.ids();
-        self.resign(now, &all);
-        self.work_through();
-        self.forget(&all);
     }
 
     fn snapshots(&self) -> Vec<Snapshot> {

@@ -125,6 +125,7 @@ impl Driver {
         for id in self.deadlines.due(now) {
             self.due(now, id);
         }
+        self.finish_stop();
         self.work();
         self.confess();
     }

@@ -86,8 +86,8 @@ impl Driver {
 
     /// Looks at one instance again and tells its machine what changed.
     pub(super) fn reconsider(&mut self, now: Mono, id: Id) {
-        if self.registry.get(id).is_none_or(|instance| instance.retired) {
-            return;
+        if self.registry.get(id).is_some_and(|instance| instance.retired) {
+            return self.reconsider_retired(now, id);
         }
         self.place(now, id);
         let Some(instance) = self.registry.get(id) else { return };
@@ -139,7 +139,7 @@ impl Driver {
     }
 
     /// The priority that tracking leaves, and everything that rules the instance out.
-    fn fitness(&self, instance: &Instance, source: Option<IpAddr>) -> (Effective, Vec<String>) {
+    pub(super) fn fitness(&self, instance: &Instance, source: Option<IpAddr>) -> (Effective, Vec<String>) {
         let model = &instance.model;
         let is_up = |name: &str| self.links.by_name(name).is_some_and(Interface::usable);
         let health = |name: &str| self.scripts.health(name, instance.started);
@@ -165,7 +165,7 @@ impl Driver {
     }
 
     /// Where the instance's adverts come from.
-    fn source(&self, instance: &Instance) -> Option<IpAddr> {
+    pub(super) fn source(&self, instance: &Instance) -> Option<IpAddr> {
         let link = self.links.by_name(&instance.model.interface)?;
         if let Some(configured) = instance.model.source {
             let present = self.links.addresses(link.ifindex).iter().any(|held| held.address == configured);

@@ -31,7 +31,7 @@ pub enum Command {
     },
     /// Report every instance.
     Snapshot(oneshot::Sender<Vec<Snapshot>>),
-    /// Resign everywhere, remove the addresses, end.
+    /// Hand over everywhere, remove the addresses, end. The second one waits for no successor.
     Shutdown,
 }
 

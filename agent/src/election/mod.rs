@@ -3,6 +3,7 @@
 //! * [`thread`]: waits for inputs and deadlines; the agent's handle. Owns the [`driver`] and nothing is shared.
 //! * `driver`: one turn of the thread: inputs in, state machines, work out in slices.
 //! * `hear`, `fitness` with `scripts`, `configure`: the kinds of input (data path; links and scripts; configuration).
+//! * `stop`: handing over and letting go.
 //! * `act`: what a state machine asked for; `work`: doing it, adverts first, then addresses, then announcements.
 //! * `registry`, `instance`, `plan`: the routers, and what their configuration means to machine, kernel and wire.
 //! * [`message`]: what crosses to and from the rest of the agent.
@@ -22,6 +23,7 @@ mod plan;
 mod realtime;
 mod registry;
 mod scripts;
+mod stop;
 #[cfg(test)]
 mod tests;
 pub mod thread;

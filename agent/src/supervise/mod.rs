@@ -192,16 +192,29 @@ impl Agent {
                 _ = signals.interrupt.recv() => break,
             }
         }
-        self.stop().await
+        self.stop(&mut signals).await
     }
 
-    /// Releases everything: the addresses first, the rest as fast as it goes.
-    async fn stop(&mut self) -> Result<()> {
-        info!("stopping");
+    /// Hands over and releases everything: the addresses first, the rest as fast as it goes.
+    async fn stop(&mut self, signals: &mut Signals) -> Result<()> {
+        info!("stopping: what is served here is served until a successor is heard; another signal ends that");
         self.election.send(Command::Shutdown)?;
-        // The thread closes its end of the channel when it has released everything.
-        while let Some(update) = self.news.recv().await {
-            self.update(update);
+        loop {
+            tokio::select! {
+                update = self.news.recv() => match update {
+                    Some(update) => self.update(update),
+                    // The thread closes its end of the channel when it has released everything.
+                    None => break,
+                },
+                // A service that goes down now is not served any longer.
+                Some(result) = self.results.recv() => self.verdict(&result),
+                Some(order) = self.orders.recv() => match order {
+                    Order::Status(answer) => self.status(answer),
+                    Order::Reload(answer) => _ = answer.send(Err(STOPPING.to_owned())),
+                },
+                _ = signals.terminate.recv() => self.hurry(),
+                _ = signals.interrupt.recv() => self.hurry(),
+            }
         }
         let (verdicts, _) = mpsc::channel(1);
         std::mem::replace(&mut self.notifier, Notifier::new(notify::TIMEOUT)).shutdown(STOP_GRACE).await;
@@ -209,6 +222,13 @@ impl Agent {
         self.complaints.abort();
         self.control.abort();
         Ok(())
+    }
+
+    /// Lets go without a successor.
+    fn hurry(&self) {
+        info!("stopping at once");
+        // A thread that has ended meanwhile has let go.
+        let _ = self.election.send(Command::Shutdown);
     }
 
     fn update(&mut self, update: Update) {

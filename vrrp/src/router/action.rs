@@ -7,17 +7,22 @@ use std::time::Duration;
 use vipward_common::watch::Own;
 
 use super::transition::Transition;
-use crate::types::{Interval, Priority};
+use crate::types::{Interval, Mono, Priority};
 
 /// One thing to do.
+///
+/// The data path's [lease](vipward_common::lease) follows its mode. [`Action::Report`] opens it when nothing was
+/// reported before, every advert of a priority other than 0 renews it once it is sent, and [`Action::Watch`] and
+/// [`Action::Off`] end it. Between these, [`Action::Leave`] and [`Action::Stay`] are for a hand-over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Send one advert now.
+    /// Send one advert now. Unless it resigns, the lease then lasts
+    /// [`lease_length`](vipward_common::timing::lease_length) from before it was sent.
     Advertise {
         /// The priority in it: the effective one, or 0 to resign.
         priority: Priority,
     },
-    /// Let the data path watch the master.
+    /// Let the data path watch the master. Ends the lease.
     Watch {
         /// What it judges adverts by.
         own: Own,
@@ -26,10 +31,22 @@ pub enum Action {
         /// What becomes of the running watch.
         timer: WatchTimer,
     },
-    /// Let the data path report every accepted advert: as MASTER each is a rival's.
+    /// Let the data path report every accepted advert, for as MASTER each is a rival's, and judge them by the
+    /// present priority and source. Opens the lease if the data path did not report before; a claimed expiry has
+    /// opened it already. A lease that the data path ended is not opened again.
     Report,
-    /// Let the data path do nothing with adverts but count them, and forget whom it heard.
+    /// Let the data path do nothing with adverts but count them, and forget whom it heard. Ends the lease.
     Off,
+    /// Priority 0 was announced: the lease lasts until another router's advert is heard, and no longer than this.
+    Leave {
+        /// Its end if nobody is heard.
+        until: Mono,
+    },
+    /// Adverts renew the lease again, after [`Action::Leave`] or under other terms than before.
+    Stay {
+        /// Its end, at the latest, if no advert can be sent.
+        until: Mono,
+    },
     /// All virtual addresses are to be present.
     Hold,
     /// No virtual address is to be present.

@@ -55,7 +55,7 @@ impl Router {
         let cause = match backup.master {
             None => Cause::NoMaster,
             Some(master) if master.priority.is_stop() => Cause::MasterResigned(master),
-            Some(master) if self.terms(backup).preempt && master.priority < self.effective => {
+            Some(master) if self.terms(backup).preempt && master.priority < self.priority() => {
                 Cause::Preempted(master)
             }
             Some(master) => Cause::MasterSilent(master),
@@ -65,7 +65,7 @@ impl Router {
 
     pub(super) fn backup_heard(&mut self, now: Mono, mut backup: Backup, heard: Heard) -> Actions {
         let before = self.terms(&backup);
-        backup.master = Some(Master { source: heard.source, priority: heard.priority });
+        backup.master = Some(heard.master());
         let judgement = judge(before, heard.priority.0, heard.interval.nanos());
         if self.params.version == Version::V3 && matches!(judgement, Judgement::Rearm(_)) {
             backup.interval = heard.interval;
@@ -85,6 +85,14 @@ impl Router {
     pub(super) fn backup_priority(&mut self, now: Mono, mut backup: Backup, priority: Priority) -> Actions {
         let before = self.terms(&backup);
         self.set_priority(priority);
+        self.weigh(now, &mut backup);
+        self.keep_watching(before, backup)
+    }
+
+    /// Drained, it takes over from nobody who lives, and after everybody else from one who does not.
+    pub(super) fn backup_drain(&mut self, now: Mono, mut backup: Backup, drained: bool) -> Actions {
+        let before = self.terms(&backup);
+        self.drained = drained;
         self.weigh(now, &mut backup);
         self.keep_watching(before, backup)
     }
@@ -110,7 +118,7 @@ impl Router {
         let delays = self.may_preempt() && !self.params.preempt_delay.is_zero();
         let Some(master) = backup.master.filter(|master| !master.priority.is_stop()) else { return };
         backup.delay = match backup.delay {
-            _ if !delays || master.priority >= self.effective => Delay::Idle,
+            _ if !delays || master.priority >= self.priority() => Delay::Idle,
             Delay::Idle => Delay::Until(now + self.params.preempt_delay),
             running_or_over => running_or_over,
         };
@@ -118,16 +126,26 @@ impl Router {
 
     /// The terms of the watch: a tolerated master counts like one of higher priority. The owner tolerates none.
     fn terms(&self, backup: &Backup) -> Own {
-        let patient = !self.params.preempt_delay.is_zero() && !self.effective.is_owner();
+        let patient = !self.params.preempt_delay.is_zero() && !self.priority().is_owner();
         self.own(self.may_preempt() && (!patient || backup.delay == Delay::Over))
     }
 
     /// Stays BACKUP; tells the data path when the terms of the watch are no longer those `before`.
+    ///
+    /// A master that was to be replaced did not re-arm the watch, which is about to run out on it. If it is tolerated
+    /// from now on, it has a full Master_Down_Interval to be heard again.
     fn keep_watching(&mut self, before: Own, backup: Backup) -> Actions {
         self.phase = Phase::Backup(backup);
         let own = self.terms(&backup);
         if own == before {
             return Actions::none();
+        }
+        let outranked = |own| {
+            let judge = |master: Master| judge(own, master.priority.0, backup.interval.nanos());
+            backup.master.map(judge) == Some(Judgement::Outranked)
+        };
+        if outranked(before) && !outranked(own) {
+            return Actions::from([self.watch_anew(&backup)]);
         }
         Actions::from([Action::Watch { own, interval: backup.interval, timer: WatchTimer::Keep }])
     }

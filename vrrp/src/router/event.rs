@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::action::Master;
 use super::params::Params;
 use crate::types::{Interval, Priority};
 
@@ -10,13 +11,23 @@ use crate::types::{Interval, Priority};
 pub enum Event {
     /// The interface is usable and every check passes (RFC 9568 §6.4.1).
     Startup,
-    /// The router is to stop.
+    /// A former agent's lease still stands and its addresses are held: go on where it ended. In place of
+    /// [`Event::Startup`].
+    Resume,
+    /// The router is to stop. As MASTER it hands over first; a second one stops at once.
     Shutdown,
+    /// Somebody wants this node to serve nothing: hand over, and let everybody else go first.
+    Drain,
+    /// The end of that.
+    Undrain,
     /// The watch ran out, and the data path has claimed that expiry as the current one.
     Expired,
     /// An accepted advert that the data path found worth reporting: as BACKUP changes, priority 0 and masters that
     /// we outrank, as MASTER all.
     Heard(Heard),
+    /// The data path refused to renew the lease, because it ended it: it heard a router that beats us, and that is
+    /// final, whatever this side knows. Only for a lease that was ended, not for one that lapsed.
+    Deposed,
     /// The time of [`super::Router::next_deadline`] has come.
     Tick,
     /// Tracking moved the effective priority.
@@ -40,4 +51,11 @@ pub struct Heard {
     pub priority: Priority,
     /// Its interval; in version 2 the configured one.
     pub interval: Interval,
+}
+
+impl Heard {
+    /// Its sender as a master.
+    pub(super) const fn master(&self) -> Master {
+        Master { source: self.source, priority: self.priority }
+    }
 }

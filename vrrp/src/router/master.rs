@@ -11,7 +11,7 @@ use crate::types::{Interval, Mono, Priority, Version, Vrid, nanos};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mastership {
     /// The next advert (Adver_Timer).
-    advert: Mono,
+    pub(super) advert: Mono,
     /// The second round of announcements after the takeover.
     second_round: Option<Mono>,
     /// The next periodic announcement.
@@ -30,25 +30,37 @@ impl Mastership {
 }
 
 impl Router {
-    /// Any state to MASTER: the advert first, for it is what ends everybody else's election; then the addresses;
-    /// then their announcement.
+    /// Any state to MASTER: the lease is open before the advert that begins it; the advert is what ends everybody
+    /// else's election; then the addresses; then their announcement.
     pub(super) fn become_master(&mut self, now: Mono, cause: Cause, predecessor: Option<Master>) -> Actions {
         let garp = self.params.garp;
         let mut actions =
-            Actions::from([Action::Advertise { priority: self.effective }, Action::Report, Action::Hold]);
+            Actions::from([Action::Report, Action::Advertise { priority: self.priority() }, Action::Hold]);
         announce(&mut actions, garp.repeat);
-        let mastership = Mastership {
-            advert: first_slot(self.params.vrid, self.params.interval.duration(), now),
-            second_round: later(now, garp.delay, garp.repeat),
-            refresh: garp.refresh.and_then(|period| later(now, period, garp.refresh_repeat)),
-            after_rival: None,
-            quiet_until: now,
-        };
+        let second_round = later(now, garp.delay, garp.repeat);
+        let mastership = Mastership { second_round, ..self.mastership(now) };
         actions.push(self.enter(Phase::Master(mastership), cause, predecessor));
         actions
     }
 
-    /// MASTER to INIT or FAULT: priority 0 spares the successor all but Skew_Time of the wait.
+    /// A mastership that has just advertised, and has nothing to tell the neighbours but what is periodic.
+    pub(super) fn mastership(&self, now: Mono) -> Mastership {
+        let garp = self.params.garp;
+        Mastership {
+            advert: self.first_slot(now),
+            second_round: None,
+            refresh: garp.refresh.and_then(|period| later(now, period, garp.refresh_repeat)),
+            after_rival: None,
+            quiet_until: now,
+        }
+    }
+
+    /// The first slot of this router's cadence after `now`.
+    pub(super) fn first_slot(&self, now: Mono) -> Mono {
+        first_slot(self.params.vrid, self.params.interval.duration(), now)
+    }
+
+    /// MASTER to INIT or FAULT at once: priority 0 spares the successor all but Skew_Time of the wait.
     pub(super) fn resign(&mut self, phase: Phase, cause: Cause) -> Actions {
         Actions::from([
             Action::Advertise { priority: Priority::STOP },
@@ -62,7 +74,7 @@ impl Router {
         let garp = self.params.garp;
         let mut actions = Actions::none();
         if mastership.advert <= now {
-            actions.push(Action::Advertise { priority: self.effective });
+            actions.push(Action::Advertise { priority: self.priority() });
             mastership.advert = next_slot(mastership.advert, self.params.interval.duration(), now);
         }
         if take_due(&mut mastership.second_round, now).is_some() {
@@ -83,19 +95,19 @@ impl Router {
     /// the neighbours that it misled (RFC 9568 §6.4.3; RFC 5798 discarded such an advert, keepalived did not).
     pub(super) fn master_heard(&mut self, now: Mono, mut mastership: Mastership, heard: Heard) -> Actions {
         if heard.priority.is_stop() {
-            mastership.advert = first_slot(self.params.vrid, self.params.interval.duration(), now);
+            mastership.advert = self.first_slot(now);
             self.phase = Phase::Master(mastership);
-            return Actions::from([Action::Advertise { priority: self.effective }]);
+            return Actions::from([Action::Advertise { priority: self.priority() }]);
         }
-        if heard.priority > self.effective {
+        if heard.priority > self.priority() {
             return self.step_back(heard, Cause::HigherPriority(heard));
         }
         // Addresses compare as unsigned integers in network order, which is how `IpAddr` does it.
-        if heard.priority == self.effective && heard.source > self.params.source {
+        if heard.priority == self.priority() && heard.source > self.params.source {
             return self.step_back(heard, Cause::GreaterAddress(heard));
         }
         let garp = self.params.garp;
-        let mut actions = Actions::from([Action::Advertise { priority: self.effective }]);
+        let mut actions = Actions::from([Action::Advertise { priority: self.priority() }]);
         if mastership.quiet_until <= now {
             announce(&mut actions, garp.lower_prio_repeat);
             mastership.after_rival = later(now, garp.lower_prio_delay, garp.lower_prio_repeat);
@@ -105,23 +117,56 @@ impl Router {
         actions
     }
 
+    /// A changed priority is announced at once: a lower one begins the hand-over to a backup that may preempt now, a
+    /// higher one ends it. The cadence of the other adverts stays.
+    pub(super) fn master_priority(&mut self, priority: Priority) -> Actions {
+        let before = self.priority();
+        self.set_priority(priority);
+        self.announce_priority(before)
+    }
+
+    /// A drained MASTER that found no successor gets its priority back.
+    pub(super) fn master_undrain(&mut self) -> Actions {
+        let before = self.priority();
+        self.drained = false;
+        self.announce_priority(before)
+    }
+
+    fn announce_priority(&self, before: Priority) -> Actions {
+        let priority = self.priority();
+        if priority == before {
+            return Actions::none();
+        }
+        Actions::from([Action::Report, Action::Advertise { priority }])
+    }
+
+    /// The data path ended the lease, so whoever beat us serves: a new election decides whether that stays so.
+    pub(super) fn master_deposed(&mut self) -> Actions {
+        self.yield_to(self.params.interval, None, Cause::Deposed)
+    }
+
     /// The interval of a changed configuration is announced at once: backups of version 3 still watch by the old
-    /// one, and a longer one would come too late for them.
+    /// one, and a longer one would come too late for them. A shorter one shortens the lease before they hear of it.
     pub(super) fn master_reconfigured(
         &mut self,
         now: Mono,
         mut mastership: Mastership,
         params: Params,
     ) -> Actions {
-        let before = (self.params.interval, self.params.garp);
+        let before = (self.params.interval, self.priority(), self.params.garp);
         self.set_params(params);
-        let mut actions = Actions::none();
-        if self.params.interval != before.0 {
-            actions.push(Action::Advertise { priority: self.effective });
-            mastership.advert = first_slot(self.params.vrid, self.params.interval.duration(), now);
-        }
+        let actions = if self.params.interval == before.0 {
+            self.announce_priority(before.1)
+        } else {
+            mastership.advert = self.first_slot(now);
+            Actions::from([
+                Action::Report,
+                Action::Stay { until: now + self.params.interval.duration() },
+                Action::Advertise { priority: self.priority() },
+            ])
+        };
         let garp = self.params.garp;
-        if garp.refresh != before.1.refresh {
+        if garp.refresh != before.2.refresh {
             mastership.refresh = garp.refresh.and_then(|period| later(now, period, garp.refresh_repeat));
         }
         self.phase = Phase::Master(mastership);
@@ -129,11 +174,19 @@ impl Router {
     }
 
     fn step_back(&mut self, rival: Heard, cause: Cause) -> Actions {
-        let interval: Interval = match self.params.version {
+        self.yield_to(self.learned(rival), Some(rival.master()), cause)
+    }
+
+    /// The interval in force once `rival` is the master.
+    pub(super) fn learned(&self, rival: Heard) -> Interval {
+        match self.params.version {
             Version::V2 => self.params.interval,
             Version::V3 => rival.interval,
-        };
-        let master = Some(Master { source: rival.source, priority: rival.priority });
+        }
+    }
+
+    /// MASTER to BACKUP.
+    pub(super) fn yield_to(&mut self, interval: Interval, master: Option<Master>, cause: Cause) -> Actions {
         let backup = Backup::new(interval, master);
         let transition = self.enter(Phase::Backup(backup), cause, master);
         Actions::from([self.watch_anew(&backup), Action::Release, transition])

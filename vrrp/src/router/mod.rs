@@ -9,6 +9,7 @@ mod action;
 mod backup;
 mod event;
 mod idle;
+mod leaving;
 mod master;
 mod params;
 mod transition;
@@ -25,15 +26,21 @@ pub use self::params::{Garp, Params};
 pub use self::transition::{Cause, Transition};
 
 use self::backup::Backup;
+use self::leaving::Departure;
 use self::master::Mastership;
 use crate::types::{Interval, Mono, Priority, State};
+
+/// Priority of a drained router: the lowest that is no resignation.
+const DRAINED: Priority = Priority(1);
 
 /// One virtual router on this node.
 #[derive(Clone, Debug)]
 pub struct Router {
     params: Params,
-    /// Priority after tracking; what adverts carry and elections compare.
-    effective: Priority,
+    /// Priority after tracking.
+    tracked: Priority,
+    /// Somebody wants this node to serve nothing.
+    drained: bool,
     phase: Phase,
 }
 
@@ -43,6 +50,8 @@ enum Phase {
     Init,
     Backup(Backup),
     Master(Mastership),
+    /// MASTER to everybody who asks.
+    Leaving(Departure),
     Fault,
 }
 
@@ -50,7 +59,7 @@ impl Router {
     /// A router in INIT; nothing happens before [`Event::Startup`].
     #[must_use]
     pub fn new(params: Params) -> Router {
-        Router { effective: params.priority, params, phase: Phase::Init }
+        Router { tracked: params.priority, drained: false, params, phase: Phase::Init }
     }
 
     /// Takes one event in. An event that means nothing in the current state changes nothing.
@@ -59,20 +68,35 @@ impl Router {
         match (self.phase, event) {
             // RFC 9568 §6.4.1, RFC 3768 §6.4.1.
             (Phase::Init, Event::Startup) => self.start(now, Cause::Started),
+            // No RFC has it: a restart of the agent is no failover.
+            (Phase::Init, Event::Resume) => self.resume(now),
             // FAULT is keepalived's: no RFC has it. It can be entered from anywhere, and left by recovery alone.
             (Phase::Init, Event::Fault) => self.fault(),
             (Phase::Fault, Event::Recovered) => self.start(now, Cause::Recovered),
             (
                 Phase::Init,
-                Event::Shutdown | Event::Expired | Event::Heard(_) | Event::Tick | Event::Recovered,
+                Event::Shutdown
+                | Event::Expired
+                | Event::Heard(_)
+                | Event::Deposed
+                | Event::Tick
+                | Event::Recovered,
             )
             | (
                 Phase::Fault,
-                Event::Startup | Event::Expired | Event::Heard(_) | Event::Tick | Event::Fault,
+                Event::Startup
+                | Event::Resume
+                | Event::Expired
+                | Event::Heard(_)
+                | Event::Deposed
+                | Event::Tick
+                | Event::Fault,
             ) => Actions::none(),
             (Phase::Fault, Event::Shutdown) => self.stop(),
             (Phase::Init | Phase::Fault, Event::Priority(priority)) => self.note_priority(priority),
             (Phase::Init | Phase::Fault, Event::Reconfigured(params)) => self.note_params(params),
+            (Phase::Init | Phase::Fault, Event::Drain) => self.note_drain(true),
+            (Phase::Init | Phase::Fault, Event::Undrain) => self.note_drain(false),
 
             // RFC 9568 §6.4.2, RFC 3768 §6.4.2.
             (Phase::Backup(_), Event::Shutdown) => self.stop(),
@@ -82,31 +106,54 @@ impl Router {
             (Phase::Backup(backup), Event::Heard(heard)) => self.backup_heard(now, backup, heard),
             (Phase::Backup(backup), Event::Tick) => self.backup_tick(now, backup),
             (Phase::Backup(backup), Event::Priority(priority)) => self.backup_priority(now, backup, priority),
+            (Phase::Backup(backup), Event::Drain) => self.backup_drain(now, backup, true),
+            (Phase::Backup(backup), Event::Undrain) => self.backup_drain(now, backup, false),
             (Phase::Backup(backup), Event::Reconfigured(params)) => {
                 self.backup_reconfigured(now, backup, params)
             }
             (Phase::Backup(_), Event::Fault) => self.fault(),
-            (Phase::Backup(_), Event::Startup | Event::Recovered) => Actions::none(),
+            // A BACKUP has no lease to lose.
+            (Phase::Backup(_), Event::Startup | Event::Resume | Event::Recovered | Event::Deposed) => {
+                Actions::none()
+            }
 
-            // RFC 9568 §6.4.3, RFC 3768 §6.4.3.
-            (Phase::Master(_), Event::Shutdown) => self.resign(Phase::Init, Cause::Stopped),
+            // RFC 9568 §6.4.3, RFC 3768 §6.4.3, and serving on until somebody else does.
+            (Phase::Master(mastership), Event::Shutdown) => self.leave(now, mastership),
+            (Phase::Master(mastership), Event::Drain) => self.master_drain(now, mastership),
+            (Phase::Master(_), Event::Undrain) => self.master_undrain(),
             // keepalived resigns into FAULT too, so that the successor need not wait out Master_Down_Interval.
             (Phase::Master(_), Event::Fault) => self.resign(Phase::Fault, Cause::Fault),
             // RFC 9568 §6.4.3.
             (Phase::Master(mastership), Event::Tick) => self.master_tick(now, mastership),
             // RFC 9568 §6.4.3.
             (Phase::Master(mastership), Event::Heard(heard)) => self.master_heard(now, mastership, heard),
-            // The next advert carries it.
-            (Phase::Master(_), Event::Priority(priority)) => self.note_priority(priority),
+            (Phase::Master(_), Event::Deposed) => self.master_deposed(),
+            (Phase::Master(_), Event::Priority(priority)) => self.master_priority(priority),
             (Phase::Master(mastership), Event::Reconfigured(params)) => {
                 self.master_reconfigured(now, mastership, params)
             }
             // An expiry from before this router became MASTER has nothing to say any more.
-            (Phase::Master(_), Event::Expired | Event::Startup | Event::Recovered) => Actions::none(),
+            (
+                Phase::Master(_) | Phase::Leaving(_),
+                Event::Expired | Event::Startup | Event::Resume | Event::Recovered,
+            ) => Actions::none(),
 
-            (Phase::Init | Phase::Backup(_) | Phase::Master(_) | Phase::Fault, Event::Source(source)) => {
-                self.note_source(source)
-            }
+            (Phase::Leaving(departure), Event::Shutdown) => self.leaving_stop(departure),
+            (Phase::Leaving(departure), Event::Fault) => self.leaving_fault(departure),
+            (Phase::Leaving(departure), Event::Tick) => self.leaving_tick(now, departure),
+            (Phase::Leaving(departure), Event::Heard(heard)) => self.leaving_heard(departure, heard),
+            (Phase::Leaving(departure), Event::Deposed) => self.leaving_deposed(departure),
+            (Phase::Leaving(departure), Event::Undrain) => self.leaving_undrain(now, departure),
+            // Drained already, or stopping, which goes further.
+            (Phase::Leaving(_), Event::Drain) => self.note_drain(true),
+            // What was announced is priority 0, and stays so until the end.
+            (Phase::Leaving(_), Event::Priority(priority)) => self.note_priority(priority),
+            (Phase::Leaving(_), Event::Reconfigured(params)) => self.leaving_reconfigured(params),
+
+            (
+                Phase::Init | Phase::Backup(_) | Phase::Master(_) | Phase::Leaving(_) | Phase::Fault,
+                Event::Source(source),
+            ) => self.note_source(source),
         }
     }
 
@@ -117,24 +164,38 @@ impl Router {
             Phase::Init | Phase::Fault => None,
             Phase::Backup(backup) => backup.deadline(),
             Phase::Master(mastership) => Some(mastership.deadline()),
+            Phase::Leaving(departure) => Some(departure.deadline()),
         }
     }
 
-    /// The state.
+    /// The state. A router that hands over is MASTER until it has.
     #[must_use]
     pub const fn state(&self) -> State {
         match self.phase {
             Phase::Init => State::Init,
             Phase::Backup(_) => State::Backup,
-            Phase::Master(_) => State::Master,
+            Phase::Master(_) | Phase::Leaving(_) => State::Master,
             Phase::Fault => State::Fault,
         }
     }
 
-    /// The effective priority: the base moved by tracking.
+    /// Whether this MASTER has announced priority 0 and waits for its successor.
+    #[must_use]
+    pub const fn is_leaving(&self) -> bool {
+        matches!(self.phase, Phase::Leaving(_))
+    }
+
+    /// Whether this router was drained: it serves only while nobody else does.
+    #[must_use]
+    pub const fn is_drained(&self) -> bool {
+        self.drained
+    }
+
+    /// The effective priority, which adverts carry and elections compare: the base moved by tracking; 1 when
+    /// drained, the owner of the addresses included.
     #[must_use]
     pub const fn priority(&self) -> Priority {
-        self.effective
+        if self.drained { DRAINED } else { self.tracked }
     }
 
     /// The master that this BACKUP follows; `None` in other states and before it heard one.
@@ -142,7 +203,7 @@ impl Router {
     pub const fn master(&self) -> Option<Master> {
         match self.phase {
             Phase::Backup(backup) => backup.master,
-            Phase::Init | Phase::Master(_) | Phase::Fault => None,
+            Phase::Init | Phase::Master(_) | Phase::Leaving(_) | Phase::Fault => None,
         }
     }
 
@@ -151,7 +212,7 @@ impl Router {
     pub const fn interval(&self) -> Interval {
         match self.phase {
             Phase::Backup(backup) => backup.interval,
-            Phase::Init | Phase::Master(_) | Phase::Fault => self.params.interval,
+            Phase::Init | Phase::Master(_) | Phase::Leaving(_) | Phase::Fault => self.params.interval,
         }
     }
 
@@ -164,7 +225,7 @@ impl Router {
     /// Tracking moves a priority within 1 to 254: it makes nobody resign or own the addresses, and their owner
     /// stays it.
     fn set_priority(&mut self, priority: Priority) {
-        self.effective = if self.params.priority.is_owner() {
+        self.tracked = if self.params.priority.is_owner() {
             Priority::OWNER
         } else {
             priority.clamp(Priority(1), Priority(254))
@@ -175,10 +236,10 @@ impl Router {
     /// until tracking reports again.
     fn set_params(&mut self, params: Params) {
         let (old, new) = (self.params.priority.0, params.priority.0);
-        let shifted = if self.effective.0 >= old {
-            new.saturating_add(self.effective.0 - old)
+        let shifted = if self.tracked.0 >= old {
+            new.saturating_add(self.tracked.0 - old)
         } else {
-            new.saturating_sub(old - self.effective.0)
+            new.saturating_sub(old - self.tracked.0)
         };
         let Params { vrid, version, family, .. } = self.params;
         self.params = Params { vrid, version, family, ..params };
@@ -186,16 +247,16 @@ impl Router {
     }
 
     /// Whether a master of lower priority may be replaced at all. The owner of the addresses always may
-    /// (RFC 9568 §6.1, Preempt_Mode).
+    /// (RFC 9568 §6.1, Preempt_Mode), and nobody who is drained.
     fn may_preempt(&self) -> bool {
-        self.params.preempt || self.effective.is_owner()
+        !self.drained && (self.params.preempt || self.priority().is_owner())
     }
 
     /// Master_Down_Interval (RFC 9568 §6.1) under an interval in force.
     fn master_down(&self, interval: Interval) -> Duration {
         Duration::from_nanos(timing::master_down(
             self.params.version.number(),
-            self.effective.0,
+            self.priority().0,
             interval.nanos(),
             self.params.down_adverts,
         ))
@@ -205,7 +266,7 @@ impl Router {
     fn own(&self, preempt: bool) -> Own {
         Own {
             version: self.params.version.number(),
-            priority: self.effective.0,
+            priority: self.priority().0,
             preempt,
             down_adverts: self.params.down_adverts,
         }

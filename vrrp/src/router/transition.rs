@@ -24,8 +24,14 @@ pub struct Transition {
 pub enum Cause {
     /// The router started.
     Started,
+    /// It was started and found the lease of a former agent.
+    Resumed,
     /// The router was stopped.
     Stopped,
+    /// It was drained, and its successor was heard.
+    Drained,
+    /// The data path ended the lease.
+    Deposed,
     /// It started, or recovered, with the priority of the addresses' owner.
     Owner,
     /// Master_Down_Interval passed and no master was ever heard.
@@ -50,6 +56,9 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Cause::Started => f.write_str("the router started"),
+            Cause::Resumed => f.write_str("a former agent left it as master"),
+            Cause::Drained => f.write_str("this node is drained"),
+            Cause::Deposed => f.write_str("the data path heard a master that beats us"),
             Cause::Stopped => f.write_str("the router was stopped"),
             Cause::Owner => f.write_str("this node owns the addresses (priority 255)"),
             Cause::NoMaster => f.write_str("no master was heard"),

@@ -47,3 +47,23 @@ pub(crate) fn in_state(state: State, params: Params) -> Router {
 pub(crate) fn heard(last: u8, priority: u8) -> Heard {
     Heard { source: address(last), priority: Priority(priority), interval: Interval::from_secs(1) }
 }
+
+/// An event of each kind.
+pub(crate) fn one_of_each() -> [Event; 14] {
+    [
+        Event::Startup,
+        Event::Resume,
+        Event::Shutdown,
+        Event::Drain,
+        Event::Undrain,
+        Event::Expired,
+        Event::Heard(heard(9, 1)),
+        Event::Deposed,
+        Event::Tick,
+        Event::Priority(Priority(1)),
+        Event::Fault,
+        Event::Recovered,
+        Event::Reconfigured(params()),
+        Event::Source(address(1)),
+    ]
+}

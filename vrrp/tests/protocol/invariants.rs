@@ -51,7 +51,11 @@ fn any_event() -> impl Strategy<Value = Event> {
     });
     prop_oneof![
         3 => Just(Event::Startup),
+        1 => Just(Event::Resume),
         1 => Just(Event::Shutdown),
+        2 => Just(Event::Drain),
+        2 => Just(Event::Undrain),
+        1 => Just(Event::Deposed),
         4 => Just(Event::Expired),
         8 => heard,
         8 => Just(Event::Tick),
@@ -76,8 +80,17 @@ fn any_step() -> impl Strategy<Value = Step> {
 #[derive(Debug, Default)]
 struct World {
     holds: bool,
-    watches: bool,
-    reports: bool,
+    leaves: bool,
+    mode: Mode,
+}
+
+/// What the data path does with adverts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Mode {
+    #[default]
+    Off,
+    Watch,
+    Report,
 }
 
 fn check(router: &Router, before: State, now: Mono, step: Step, actions: &[Action], world: &mut World) {
@@ -85,21 +98,36 @@ fn check(router: &Router, before: State, now: Mono, step: Step, actions: &[Actio
     for (position, action) in actions.iter().enumerate() {
         match action {
             Action::Advertise { priority } if priority.is_stop() => {
-                assert!(before == State::Master && router.state() != State::Master, "resigned without cause");
+                assert_eq!(before, State::Master, "nothing to resign from");
+                assert!(router.state() != State::Master || router.is_leaving(), "resigned without cause");
+                assert_eq!(position, 0, "the advert comes first");
             }
             Action::Advertise { priority } => {
                 assert_eq!(router.state(), State::Master, "only a MASTER advertises");
+                assert!(!router.is_leaving(), "advertises what it gives up");
                 assert_eq!(*priority, router.priority());
-                assert_eq!(position, 0, "the advert comes first");
+                let earlier = &actions[..position];
+                let terms = |action: &Action| matches!(action, Action::Report | Action::Stay { .. });
+                assert!(earlier.iter().all(terms), "the advert comes before what takes time");
+            }
+            Action::Leave { until } => {
+                assert!(world.mode == Mode::Report && router.is_leaving());
+                assert!(*until > now);
+                world.leaves = true;
+            }
+            Action::Stay { until } => {
+                assert!(world.mode == Mode::Report && !router.is_leaving());
+                assert_eq!(*until, now + router.interval().duration());
+                world.leaves = false;
             }
             Action::Watch { timer, own, .. } => {
                 assert_eq!(router.state(), State::Backup, "only a BACKUP watches");
                 assert_eq!(own.priority, router.priority().0);
-                assert!(matches!(timer, WatchTimer::Set(_)) || world.watches, "nothing to keep");
-                (world.watches, world.reports) = (true, false);
+                assert!(matches!(timer, WatchTimer::Set(_)) || world.mode == Mode::Watch, "nothing to keep");
+                (world.mode, world.leaves) = (Mode::Watch, false);
             }
-            Action::Report => (world.watches, world.reports) = (false, true),
-            Action::Off => (world.watches, world.reports) = (false, false),
+            Action::Report => world.mode = Mode::Report,
+            Action::Off => (world.mode, world.leaves) = (Mode::Off, false),
             Action::Hold => world.holds = true,
             Action::Release => world.holds = false,
             Action::Announce { rounds } => {
@@ -123,14 +151,20 @@ fn check(router: &Router, before: State, now: Mono, step: Step, actions: &[Actio
         more => panic!("{} transitions at once", more.len()),
     }
     assert_eq!(world.holds, router.state() == State::Master, "the addresses are the MASTER's");
-    assert_eq!(world.watches, router.state() == State::Backup);
-    assert_eq!(world.reports, router.state() == State::Master);
+    assert_eq!(world.mode == Mode::Watch, router.state() == State::Backup);
+    assert_eq!(world.mode == Mode::Report, router.state() == State::Master);
+    assert_eq!(world.leaves, router.is_leaving());
+    assert!(
+        !router.is_drained() || router.priority() == Priority(1),
+        "a drained router lets everybody go first"
+    );
     assert!((1..=255).contains(&router.priority().0));
     match router.state() {
         State::Master => {
             let next = router.next_deadline().expect("a MASTER always has a next advert");
             let longest = router.params().interval.duration();
-            assert!(next <= now + longest, "an advert later than its interval");
+            // Priority 0 is repeated less often. Changed while leaving, the interval counts from the next advert.
+            assert!(router.is_leaving() || next <= now + longest, "an advert later than its interval");
             if step.event == Event::Tick {
                 assert!(next > now, "a handled Tick leaves nothing due");
             }
@@ -142,8 +176,15 @@ fn check(router: &Router, before: State, now: Mono, step: Step, actions: &[Actio
         }
         State::Init | State::Fault => assert_eq!(router.next_deadline(), None),
     }
-    if matches!(step.event, Event::Reconfigured(_) | Event::Priority(_) | Event::Source(_)) {
-        assert_eq!(router.state(), before, "neither reload nor tracking moves a router by itself");
+    if matches!(
+        step.event,
+        Event::Reconfigured(_) | Event::Priority(_) | Event::Source(_) | Event::Drain | Event::Undrain
+    ) {
+        assert_eq!(
+            router.state(),
+            before,
+            "neither reload nor tracking nor a drain moves a router by itself"
+        );
     }
 }
 
@@ -172,8 +213,8 @@ proptest! {
             now = now + step.after;
             let _ = router.handle(now, step.event);
             let again = router.handle(now, step.event);
-            // Each advert is answered, however many come.
-            if !matches!(step.event, Event::Heard(_)) {
+            // Each advert is answered, however many come, and a second stop does not wait.
+            if !matches!(step.event, Event::Heard(_) | Event::Shutdown) {
                 prop_assert_eq!(again.to_vec(), vec![]);
             }
         }

@@ -9,6 +9,7 @@
 mod codec;
 mod fixtures;
 mod frames;
+mod handover;
 mod invariants;
 mod receive;
 mod takeover;

@@ -169,6 +169,29 @@ fn the_number_of_missed_adverts_is_configurable() {
     assert_eq!(*timer, WatchTimer::Set(Duration::from_micros(5_609_375)));
 }
 
+/// A master of lower priority does not re-arm the watch. Once it need not be replaced any more, it must not be
+/// replaced by what is left of the watch.
+#[test]
+fn a_master_that_is_tolerated_from_now_on_gets_a_full_master_down_interval() {
+    let lowered = Event::Priority(Priority(50));
+    let tolerant = Event::Reconfigured(Params { preempt: false, ..params() });
+    for (event, priority, preempt) in [(lowered, 50, true), (Event::Drain, 1, false), (tolerant, 100, false)]
+    {
+        let mut router = in_state(State::Backup, params());
+        hear(&mut router, 1_000, heard(9, 80));
+        let own = Own { version: 3, priority, preempt, down_adverts: 3 };
+        let skew = Duration::from_nanos((256 - u64::from(priority)) * 1_000_000_000 / 256);
+        let timer = WatchTimer::Set(Duration::from_secs(3) + skew);
+        let expected = Action::Watch { own, interval: Interval::from_secs(1), timer };
+        assert_eq!(router.handle(at(3_000), event).to_vec(), [expected], "{event:?}");
+        // One that was tolerated already has re-armed it, and one that resigned is not waited for.
+        let mut router = in_state(State::Backup, params());
+        hear(&mut router, 1_000, heard(9, if priority == 1 { 0 } else { 150 }));
+        let kept = Action::Watch { own, interval: Interval::from_secs(1), timer: WatchTimer::Keep };
+        assert_eq!(router.handle(at(3_000), event).to_vec(), [kept], "{event:?}");
+    }
+}
+
 #[test]
 fn tracking_that_turns_the_tables_starts_and_ends_the_delay() {
     let mut router = in_state(State::Backup, Params { preempt_delay: Duration::from_secs(30), ..params() });
@@ -253,13 +276,15 @@ fn priority_zero_is_answered_and_the_cadence_goes_on() {
 }
 
 #[test]
-fn tracking_reaches_the_next_advert_within_1_to_254() {
+fn tracking_is_announced_at_once_within_1_to_254_and_the_cadence_goes_on() {
     let mut router = in_state(State::Master, params());
     for (tracked, advertised) in [(90, 90), (0, 1), (255, 254)] {
-        let _ = router.handle(at(10_000), Event::Priority(Priority(tracked)));
-        let due = router.next_deadline().unwrap();
-        let actions = router.handle(due, Event::Tick);
-        assert_eq!(actions.first(), Some(&Action::Advertise { priority: Priority(advertised) }));
+        let advert = Action::Advertise { priority: Priority(advertised) };
+        let next = router.next_deadline().unwrap();
+        let actions = router.handle(at(10_000), Event::Priority(Priority(tracked)));
+        assert_eq!(actions.to_vec(), [Action::Report, advert]);
+        assert_eq!(router.next_deadline(), Some(next));
+        assert_eq!(router.handle(next, Event::Tick).first(), Some(&advert));
     }
 }
 

@@ -6,7 +6,7 @@ use vipward_common::watch::Own;
 use vipward_vrrp::router::{Action, Cause, Event, Heard, Master, Params, Transition, WatchTimer};
 use vipward_vrrp::types::{Interval, Mono, Priority, State};
 
-use crate::fixtures::{MASTER_DOWN, address, at, heard, in_state, params};
+use crate::fixtures::{MASTER_DOWN, address, at, heard, in_state, one_of_each, params};
 
 const OWN: Own = Own { version: 3, priority: 100, preempt: true, down_adverts: 3 };
 const SECOND: Interval = Interval::from_secs(1);
@@ -42,8 +42,8 @@ fn master(of: Heard) -> Master {
 
 fn takeover(from: State, priority: u8, cause: Cause) -> Vec<Action> {
     vec![
-        Action::Advertise { priority: Priority(priority) },
         Action::Report,
+        Action::Advertise { priority: Priority(priority) },
         Action::Hold,
         ANNOUNCE,
         transition(from, State::Master, cause, None),
@@ -61,7 +61,17 @@ fn idle_rows() -> Vec<Row> {
     };
     let fault = vec![Action::Off, Action::Release, transition(Init, Fault, Cause::Fault, None)];
     let stop = vec![Action::Off, Action::Release, transition(Fault, Init, Cause::Stopped, None)];
+    let resumed =
+        vec![Action::Report, ADVERTISE, Action::Hold, transition(Init, State::Master, Cause::Resumed, None)];
     vec![
+        row("the lease never ended: nobody needs to be told", Init, Event::Resume, State::Master, resumed),
+        row("no lease in INIT", Init, Event::Deposed, Init, vec![]),
+        row("noted for Startup", Init, Event::Drain, Init, vec![]),
+        row("noted for Startup", Init, Event::Undrain, Init, vec![]),
+        row("keepalived: recovery alone leaves FAULT", Fault, Event::Resume, Fault, vec![]),
+        row("no lease in FAULT", Fault, Event::Deposed, Fault, vec![]),
+        row("noted for recovery", Fault, Event::Drain, Fault, vec![]),
+        row("noted for recovery", Fault, Event::Undrain, Fault, vec![]),
         row("RFC 9568 §6.4.1", Init, Event::Startup, Backup, start(Init, Cause::Started)),
         row("RFC 9568 §6.4.1: only Startup counts", Init, Event::Shutdown, Init, vec![]),
         row("no watch in §6.4.1", Init, Event::Expired, Init, vec![]),
@@ -100,7 +110,12 @@ fn backup_rows() -> Vec<Row> {
         timer: WatchTimer::Set(Duration::from_micros(6_000_000 + 2_000_000 * 136 / 256)),
     };
     let raised = vec![watch(Own { priority: 110, ..OWN }, WatchTimer::Keep)];
+    let drained = vec![watch(Own { priority: 1, preempt: false, ..OWN }, WatchTimer::Keep)];
     vec![
+        row("started without a lease", Backup, Event::Resume, Backup, vec![]),
+        row("no lease in BACKUP", Backup, Event::Deposed, Backup, vec![]),
+        row("everybody else goes first", Backup, Event::Drain, Backup, drained),
+        row("was not drained", Backup, Event::Undrain, Backup, vec![]),
         row("already started", Backup, Event::Startup, Backup, vec![]),
         row("RFC 9568 §6.4.2, Shutdown", Backup, Event::Shutdown, Init, leave(Init, Cause::Stopped)),
         row(
@@ -137,7 +152,7 @@ fn backup_rows() -> Vec<Row> {
 }
 
 fn master_rows() -> Vec<Row> {
-    use State::{Backup, Fault, Init, Master};
+    use State::{Backup, Fault, Master};
     let resign = |to, cause| vec![RESIGN, Action::Off, Action::Release, transition(Master, to, cause, None)];
     let step_back = |rival: Heard, cause| {
         vec![
@@ -147,9 +162,25 @@ fn master_rows() -> Vec<Row> {
         ]
     };
     let (higher, greater) = (heard(9, 101), heard(11, 100));
+    let leave = vec![RESIGN, Action::Leave { until: at(15_000) }];
+    let deposed = vec![
+        watch(OWN, WatchTimer::Set(MASTER_DOWN)),
+        Action::Release,
+        transition(Master, Backup, Cause::Deposed, None),
+    ];
+    let reconfigured = vec![
+        Action::Report,
+        Action::Stay { until: at(12_000) },
+        Action::Advertise { priority: Priority(120) },
+    ];
+    let lowered = vec![Action::Report, Action::Advertise { priority: Priority(90) }];
     vec![
         row("already started", Master, Event::Startup, Master, vec![]),
-        row("RFC 9568 §6.4.3, Shutdown", Master, Event::Shutdown, Init, resign(Init, Cause::Stopped)),
+        row("already started", Master, Event::Resume, Master, vec![]),
+        row("RFC 9568 §6.4.3, Shutdown, but it serves on", Master, Event::Shutdown, Master, leave.clone()),
+        row("hands over and stays", Master, Event::Drain, Master, leave),
+        row("was not drained", Master, Event::Undrain, Master, vec![]),
+        row("the data path's word is final", Master, Event::Deposed, Backup, deposed),
         row("stale", Master, Event::Expired, Master, vec![]),
         row(
             "RFC 9568 §6.4.3, priority zero: advertise",
@@ -191,16 +222,11 @@ fn master_rows() -> Vec<Row> {
             at: at(9_750),
             ..row("RFC 9568 §6.4.3, Adver_Timer fires", Master, Event::Tick, Master, vec![ADVERTISE])
         },
-        row("the next advert carries it", Master, Event::Priority(Priority(90)), Master, vec![]),
+        row("a lower priority begins a hand-over", Master, Event::Priority(Priority(90)), Master, lowered),
+        row("tracking says nothing new", Master, Event::Priority(Priority(100)), Master, vec![]),
         row("keepalived resigns into FAULT", Master, Event::Fault, Fault, resign(Fault, Cause::Fault)),
         row("nothing was down", Master, Event::Recovered, Master, vec![]),
-        row(
-            "backups must learn the interval",
-            Master,
-            Event::Reconfigured(changed()),
-            Master,
-            vec![Action::Advertise { priority: Priority(120) }],
-        ),
+        row("backups must learn the interval", Master, Event::Reconfigured(changed()), Master, reconfigured),
         row("nothing changed", Master, Event::Reconfigured(params()), Master, vec![]),
         row("the next tie is by the new address", Master, Event::Source(address(1)), Master, vec![]),
     ]
@@ -218,27 +244,13 @@ fn every_state_and_event() {
 
 #[test]
 fn the_table_has_a_row_for_every_pair() {
-    let kinds: Vec<_> = [
-        Event::Startup,
-        Event::Shutdown,
-        Event::Expired,
-        Event::Heard(heard(9, 1)),
-        Event::Tick,
-        Event::Priority(Priority(1)),
-        Event::Fault,
-        Event::Recovered,
-        Event::Reconfigured(params()),
-        Event::Source(address(1)),
-    ]
-    .iter()
-    .map(std::mem::discriminant)
-    .collect();
+    let rows = table();
     for state in State::ALL {
-        for kind in &kinds {
-            let rows = table();
+        for event in one_of_each() {
+            let kind = std::mem::discriminant(&event);
             let found =
-                rows.iter().any(|row| row.from == state && std::mem::discriminant(&row.event) == *kind);
-            assert!(found, "no row for {state} and {kind:?}");
+                rows.iter().any(|row| row.from == state && std::mem::discriminant(&row.event) == kind);
+            assert!(found, "no row for {state} and {event:?}");
         }
     }
 }

@@ -123,6 +123,7 @@ impl Node {
                 }
                 Action::Report => self.set_mode(now, MODE_REPORT),
                 Action::Off => self.set_mode(now, MODE_OFF),
+                Action::Leave { .. } | Action::Stay { .. } => {}
                 Action::Hold => self.holds = true,
                 Action::Release => self.holds = false,
                 Action::Announce { .. } => assert!(self.holds, "announced what is not held"),
