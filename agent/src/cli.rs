@@ -46,6 +46,9 @@ pub struct Run {
     /// How adverts are received
     #[arg(long, env = "VIPWARD_DATAPATH", value_enum, default_value_t = Choice::Auto)]
     pub datapath: Choice,
+    /// Whether the kernel lets this node serve a VIP only while its adverts are really sent
+    #[arg(long, env = "VIPWARD_LEASE", value_enum, default_value_t = Switch::On)]
+    pub lease: Switch,
     /// Unknown keywords in the configuration are warnings instead of errors
     #[arg(long, env = "VIPWARD_LENIENT")]
     pub lenient: bool,
@@ -55,6 +58,15 @@ pub struct Run {
     /// Least severe level that is logged: error, warn, info, debug or trace
     #[arg(long, env = "VIPWARD_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     pub log_level: tracing::Level,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Yes
+    On,
+    /// No
+    Off,
 }
 
 /// How log lines look.

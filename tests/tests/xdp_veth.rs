@@ -52,7 +52,7 @@ fn quick_rules(family: u8) -> Rules {
 /// One life of a backup, the same on every data path.
 fn life_of_a_backup(choice: Choice, kind: Kind, family: u8) {
     on_a_pair(&format!("life-{kind}-{family}"), |_| {
-        let mut paths = Paths::new(choice).unwrap();
+        let mut paths = Paths::new(choice, None).unwrap();
         let (key, rules) = (key(if_nametoindex("va").unwrap(), family, 51), quick_rules(family));
         assert_eq!(paths.seat("va", key, &rules, &[]).unwrap().kind, kind);
         let wire = Sender::on("vb");
@@ -149,7 +149,7 @@ fn unicast_on_every_path() {
         [(Choice::Xdp, "native"), (Choice::XdpGeneric, "generic"), (Choice::Socket, "socket")]
     {
         on_a_pair(&format!("unicast-{name}"), |_| {
-            let mut paths = Paths::new(choice).unwrap();
+            let mut paths = Paths::new(choice, None).unwrap();
             let key = key(if_nametoindex("va").unwrap(), 4, 51);
             let rules = Rules {
                 destination: to_abi(ip("10.0.0.2")),
@@ -186,7 +186,7 @@ fn the_group_is_joined_while_a_router_needs_it() {
             let group = if family == 4 { "120000E0" } else { "ff020000000000000000000000000012" };
             fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap().contains(group)
         };
-        let mut paths = Paths::new(Choice::Xdp).unwrap();
+        let mut paths = Paths::new(Choice::Xdp, None).unwrap();
         let (a, b) = (key(index, 4, 51), key(index, 4, 52));
         for key in [a, b] {
             paths.seat("va", key, &rules(3, 4), &[]).unwrap();
@@ -211,7 +211,7 @@ fn what_the_driver_refuses_falls_back_and_says_why() {
     on_a_pair("refused", |namespace| {
         let lo = if_nametoindex("lo").unwrap();
         let seat = |choice, index, name: &str| {
-            let mut paths = Paths::new(choice).unwrap();
+            let mut paths = Paths::new(choice, None).unwrap();
             let seated = paths.seat(name, key(index, 4, 51), &rules(3, 4), &[]);
             seated.map(|attachment| (attachment, paths))
         };
@@ -242,7 +242,7 @@ fn an_interface_that_comes_back_is_heard_again() {
         [(Choice::Xdp, "native"), (Choice::XdpGeneric, "generic"), (Choice::Socket, "socket")]
     {
         on_a_pair(&format!("again-{name}"), |namespace| {
-            let mut paths = Paths::new(choice).unwrap();
+            let mut paths = Paths::new(choice, None).unwrap();
             let mut last = RouterKey::default();
             for round in 0..3 {
                 let index = if_nametoindex("va").unwrap();
@@ -267,18 +267,21 @@ fn an_interface_that_comes_back_is_heard_again() {
 fn without_privileges_it_is_the_socket_and_the_reason_names_them() {
     on_a_pair("powerless", |_| {
         capability::keep_only(&[capability::NET_RAW, capability::NET_ADMIN]);
-        let error = Paths::new(Choice::Xdp).err().unwrap();
+        let error = Paths::new(Choice::Xdp, None).err().unwrap();
         assert!(matches!(error, KernelError::Privileges(_)), "{error}");
         assert!(error.to_string().contains("CAP_BPF"), "{error}");
-        let mut paths = Paths::new(Choice::Auto).unwrap();
+        let mut paths = Paths::new(Choice::Auto, None).unwrap();
         let index = if_nametoindex("va").unwrap();
         let attachment = paths.seat("va", key(index, 4, 51), &rules(3, 4), &[]).unwrap();
         assert_eq!(attachment.kind, Kind::Socket);
         assert!(attachment.reason.contains("CAP_BPF"), "{}", attachment.reason);
 
         capability::keep_only(&[]);
-        let error =
-            Paths::new(Choice::Auto).unwrap().seat("va", key(index, 4, 51), &rules(3, 4), &[]).err().unwrap();
+        let error = Paths::new(Choice::Auto, None)
+            .unwrap()
+            .seat("va", key(index, 4, 51), &rules(3, 4), &[])
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("CAP_NET_RAW"), "{error}");
     });
 }

@@ -11,7 +11,7 @@ use super::driver::Driver;
 use super::message::Level;
 use super::plan;
 use super::registry::Id;
-use crate::kernel::{Datapath, KernelError, Paths};
+use crate::kernel::{Datapath, KernelError, LeaseOrder, Paths};
 use crate::net::{Announcement, Announcer, Links, Owner, Vip};
 
 /// Pause after which a refusing data path is asked again.
@@ -33,8 +33,8 @@ impl Driver {
             Action::Report if self.claimed == Some(id) => {}
             Action::Report => self.steer(now, id, Datapath::report),
             Action::Off => self.steer(now, id, |paths, key, _| paths.off(key)),
-            // Without a lease there is none to shorten.
-            Action::Leave { .. } | Action::Stay { .. } => {}
+            Action::Leave { until } => self.order_lease(id, LeaseOrder::Leave { now: now.0, until: until.0 }),
+            Action::Stay { until } => self.order_lease(id, LeaseOrder::Stay { until: until.0 }),
             Action::Hold => self.hold(id),
             Action::Release => self.release(id),
             Action::Announce { rounds } => self.announce(id, rounds),
@@ -64,6 +64,9 @@ impl Driver {
             queued += 1;
         }
         instance.stats.adverts_sent += queued;
+        if self.leases {
+            self.advertised.push(id);
+        }
     }
 
     /// Tells the data path what to do with `id`'s adverts; without an interface there is nothing to tell.

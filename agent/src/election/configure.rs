@@ -13,11 +13,11 @@ use super::message::{Changes, Command, Level, Snapshot, Update};
 use super::registry::Id;
 use super::{plan, realtime};
 use crate::config::model::{self, Config};
-use crate::kernel::{Attachment, Datapath, Kind};
+use crate::kernel::{Attachment, Datapath, Kind, LeaseOrder};
 use crate::net::{Owner, Vip};
 
 /// Priority of the address owner (RFC 9568 §5.2.4).
-const OWNER: u8 = 255;
+pub(super) const OWNER: u8 = 255;
 
 /// What makes an instance the same across a reload: its name may change.
 type Identity = (String, model::Family, model::Version, u8);
@@ -93,6 +93,11 @@ impl Driver {
             }
         }
         self.reconsider_all(now);
+        self.fences_stale = true;
+        if !std::mem::replace(&mut self.swept, true) {
+            self.refresh_fences();
+            self.sweep();
+        }
         changes
     }
 
@@ -174,17 +179,16 @@ impl Driver {
         // A router that was never added, or went with its interface, leaves nothing behind.
         let _ = self.paths.remove(&key);
         self.registry.bind(id, None);
+        if let Some(instance) = self.registry.get_mut(id) {
+            instance.fenced.clear();
+        }
+        self.fences_stale = true;
         self.fds_change();
     }
 
     fn seat(&mut self, now: Mono, id: Id, ifindex: u32) {
         let Some(instance) = self.registry.get(id) else { return };
         let key = plan::key(&instance.model, ifindex);
-        let strays = self.clear_strays(id, &[]);
-        if strays > 0 {
-            self.note(id, Level::Info, format!("removing {strays} of its VIPs that were left behind"));
-        }
-        let Some(instance) = self.registry.get(id) else { return };
         let (rules, peers) = (instance.rules(), plan::peers(&instance.model));
         let first =
             !self.registry.iter().any(|(_, other)| other.key.is_some_and(|key| key.ifindex == ifindex));
@@ -205,6 +209,25 @@ impl Driver {
             Err(error) => self.datapath_failed(now, id, error.to_string()),
         }
         self.fds_change();
+        self.fences_stale = true;
+        self.settle_inheritance(now, id);
+    }
+
+    /// What an earlier agent left of this instance is gone on with, or removed.
+    fn settle_inheritance(&mut self, now: Mono, id: Id) {
+        if self.is_resumable(now, id) {
+            if let Some(instance) = self.registry.get_mut(id) {
+                instance.resumes = true;
+                // Its checks passed a moment ago, as far as anybody knows: their next result may say otherwise.
+                instance.started = true;
+            }
+            return;
+        }
+        let strays = self.clear_strays(id, &[]);
+        if strays > 0 {
+            self.note(id, Level::Info, format!("removing {strays} of its VIPs that were left behind"));
+        }
+        self.order_lease(id, LeaseOrder::End);
     }
 
     /// Removes what is left of an instance's VIPs on their interfaces, with whatever prefix they are there, apart from

@@ -46,6 +46,16 @@ pub(crate) struct Driver {
     /// When to try announcements again that met a full transmit queue.
     pub(super) stalled_until: Option<Mono>,
     pub(super) stopping: bool,
+    /// Whether there are leases at all.
+    pub(super) leases: bool,
+    /// What is fenced may not be what is to be.
+    pub(super) fences_stale: bool,
+    /// What an earlier agent left has been taken over or removed.
+    pub(super) swept: bool,
+    /// Whose adverts wait to be sent, for their leases.
+    pub(super) advertised: Vec<Id>,
+    /// Whose leases the data path ended, and whose machines do not know yet.
+    pub(super) deposed: Vec<Id>,
     /// When to read the links again, if that failed.
     pub(super) relist_at: Option<Mono>,
     /// The real-time priority that the configuration asks for.
@@ -83,7 +93,7 @@ impl Driver {
             registry: Registry::default(),
             vips: HashMap::new(),
             deadlines: Deadlines::default(),
-            paths: Paths::new(options.datapath)?,
+            paths: Paths::new(options.datapath, options.pins.as_deref().filter(|_| options.leases))?,
             netlink,
             monitor,
             links,
@@ -97,6 +107,11 @@ impl Driver {
             claimed: None,
             stalled_until: None,
             stopping: false,
+            leases: options.leases,
+            fences_stale: false,
+            swept: false,
+            advertised: Vec::new(),
+            deposed: Vec::new(),
             relist_at: None,
             realtime: None,
             quiet: HashMap::new(),
@@ -125,6 +140,9 @@ impl Driver {
         for id in self.deadlines.due(now) {
             self.due(now, id);
         }
+        self.face_depositions(now);
+        // Before any address comes that must not be served without a lease.
+        self.refresh_fences();
         self.finish_stop();
         self.work();
         self.confess();

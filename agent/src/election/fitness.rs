@@ -36,6 +36,7 @@ impl Driver {
                 for id in self.registry.ids() {
                     self.refresh_held(id);
                 }
+                self.fences_stale = true;
             }
             LinkEvent::AddressAdded(changed) | LinkEvent::AddressRemoved(changed) => {
                 if !self.is_vip(changed.address) {
@@ -58,6 +59,7 @@ impl Driver {
         for id in self.registry.ids() {
             self.refresh_held(id);
         }
+        self.fences_stale = true;
     }
 
     /// Looks at every instance again.
@@ -129,6 +131,7 @@ impl Driver {
             instance.started = true;
         }
         match (state, faults.is_empty()) {
+            (State::Init, true) if std::mem::take(&mut instance.resumes) => self.feed(now, id, Event::Resume),
             (State::Init, true) => self.feed(now, id, Event::Startup),
             (State::Fault, true) => self.feed(now, id, Event::Recovered),
             // The transition told of the first reason; what comes on top would stay unseen.

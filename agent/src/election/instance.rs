@@ -41,8 +41,12 @@ pub(crate) struct Instance {
     pub(crate) waiting: Option<String>,
     /// It has taken part: every check that may hold it back has reported.
     pub(crate) started: bool,
+    /// An earlier agent left it as MASTER, and it goes on as that.
+    pub(crate) resumes: bool,
     /// It was told to stop, and nothing starts it again.
     pub(crate) retired: bool,
+    /// Addresses, and on which interfaces, that it may serve only under its lease.
+    pub(crate) fenced: Vec<(u32, IpAddr)>,
     /// VIPs that are to be present now; empty unless MASTER.
     pub(crate) held: Vec<Vip>,
     /// Announcements due to each VIP once it is there.
@@ -99,7 +103,9 @@ impl Instance {
             faults: Vec::new(),
             waiting: None,
             started: false,
+            resumes: false,
             retired: false,
+            fenced: Vec::new(),
             held: Vec::new(),
             announce_when_added: 0,
             own: None,
@@ -133,6 +139,11 @@ impl Instance {
             self.adverts.made_for = made_for;
         }
         &self.adverts.frames
+    }
+
+    /// How many adverts make one round.
+    pub(crate) fn destinations(&self) -> usize {
+        self.adverts.frames.len()
     }
 
     /// Forgets the encoded adverts: the configuration changed.

@@ -3,7 +3,7 @@
 //! * [`thread`]: waits for inputs and deadlines; the agent's handle. Owns the [`driver`] and nothing is shared.
 //! * `driver`: one turn of the thread: inputs in, state machines, work out in slices.
 //! * `hear`, `fitness` with `scripts`, `configure`: the kinds of input (data path; links and scripts; configuration).
-//! * `stop`: handing over and letting go.
+//! * `lease`: what the kernel may let this node serve; `stop`: handing over and letting go.
 //! * `act`: what a state machine asked for; `work`: doing it, adverts first, then addresses, then announcements.
 //! * `registry`, `instance`, `plan`: the routers, and what their configuration means to machine, kernel and wire.
 //! * [`message`]: what crosses to and from the rest of the agent.
@@ -18,6 +18,7 @@ mod driver;
 mod fitness;
 mod hear;
 mod instance;
+mod lease;
 pub mod message;
 mod plan;
 mod realtime;
@@ -29,16 +30,22 @@ mod tests;
 pub mod thread;
 mod work;
 
+use std::path::PathBuf;
+
 use nix::errno::Errno;
 
 use crate::kernel::{Choice, KernelError};
 use crate::net::NetError;
 
 /// What the election thread must know before it has a configuration.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// How adverts are received.
     pub datapath: Choice,
+    /// Whether the kernel is to let this node serve its addresses only under a lease.
+    pub leases: bool,
+    /// Where what outlives the agent is pinned; `None` when nothing is to.
+    pub pins: Option<PathBuf>,
 }
 
 /// Why the election thread did not start, or does not listen.

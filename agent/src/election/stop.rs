@@ -33,6 +33,7 @@ impl Driver {
             let all = self.registry.ids();
             self.work_through();
             self.forget(&all);
+            self.paths.unpin();
         }
     }
 

@@ -32,6 +32,7 @@ impl Driver {
             || self.addresses.pending() > 0
             || !self.unpublished.is_empty()
             || !self.removed.is_empty()
+            || !self.deposed.is_empty()
     }
 
     /// Whether a turn is due at once. Announcements that met a full transmit queue wait a little: a thread of
@@ -80,7 +81,13 @@ impl Driver {
             return;
         }
         let mut failures = Vec::new();
+        let before = clock::now();
         self.sender.flush(&mut failures);
+        if self.leases {
+            let failed: Vec<Id> =
+                failures.iter().filter_map(|(token, _)| u32::try_from(*token).ok().map(Id)).collect();
+            self.renew_leases(before, &failed);
+        }
         for (token, error) in failures {
             let Some(id) = u32::try_from(token).ok().map(Id) else { continue };
             let Some(instance) = self.registry.get_mut(id) else { continue };

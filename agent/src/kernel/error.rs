@@ -44,9 +44,12 @@ pub enum KernelError {
     /// The interface has no data path yet, or no longer.
     #[error("interface {0} has no data path")]
     NotAttached(u32),
-    /// What is to outlive the agent cannot be, or is not ours.
+    /// What is pinned already is not ours to take over.
     #[error("{0}")]
     Pins(String),
+    /// Nothing can be pinned here.
+    #[error("{0}")]
+    Unpinnable(String),
     /// The leases cannot be shared with the program.
     #[error("cannot map the leases: {0}")]
     Leases(Errno),

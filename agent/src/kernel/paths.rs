@@ -1,6 +1,6 @@
 //! Which interface uses which data path.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -34,17 +34,36 @@ pub struct Paths {
     attached: HashMap<u32, Attachment>,
     /// Routers, and whether each counts in [`Groups`].
     routers: HashMap<RouterKey, bool>,
+    /// Interfaces where routers' addresses are fenced.
+    guards: HashMap<RouterKey, Vec<u32>>,
+    /// Why nothing outlives this process, if it was to.
+    unpinned: Option<String>,
 }
 
 impl Paths {
-    /// Loads the program unless the choice is the socket. Fails only if the choice leaves nothing else.
-    pub fn new(choice: Choice) -> Result<Paths, KernelError> {
+    /// Loads the program unless the choice is the socket, pinned in the run directory `pins` if there is one. Fails
+    /// only if the choice leaves nothing else, or if what is pinned there already is not ours to take over.
+    pub fn new(choice: Choice, pins: Option<&Path>) -> Result<Paths, KernelError> {
+        let mut unpinned = None;
+        let mut load = || match pins.map(XdpPath::load_pinned) {
+            Some(Err(error @ KernelError::Unpinnable(_))) => {
+                unpinned = Some(error.to_string());
+                XdpPath::load()
+            }
+            Some(loaded) => loaded,
+            None => XdpPath::load(),
+        };
         let xdp = match choice {
             Choice::Socket => Err(String::new()),
-            Choice::Auto => XdpPath::load().map_err(|error| error.to_string()),
-            Choice::Xdp | Choice::XdpGeneric => Ok(XdpPath::load()?),
+            Choice::Auto => match load() {
+                Err(error @ KernelError::Pins(_)) => return Err(error),
+                loaded => loaded.map_err(|error| error.to_string()),
+            },
+            Choice::Xdp | Choice::XdpGeneric => Ok(load()?),
         };
         Ok(Paths {
+            unpinned,
+            guards: HashMap::new(),
             choice,
             xdp,
             socket: SocketPath::new(),
@@ -132,8 +151,48 @@ impl Paths {
         Ok(())
     }
 
+    /// Fences a router's addresses, also on interfaces where no router is seated: those get a data path for it. Where
+    /// that is the socket, nothing is fenced.
+    pub fn guard(
+        &mut self,
+        key: &RouterKey,
+        interfaces: &BTreeSet<(u32, String)>,
+        vips: &[(u32, IpAddr)],
+    ) -> Result<(), KernelError> {
+        for (ifindex, name) in interfaces {
+            if !self.attached.contains_key(ifindex) && vips.iter().any(|(on, _)| on == ifindex) {
+                self.attach(*ifindex, name)?;
+            }
+        }
+        let on: BTreeSet<u32> = vips.iter().map(|(ifindex, _)| *ifindex).collect();
+        let before = self.guards.insert(*key, on.into_iter().collect()).unwrap_or_default();
+        self.path(key)?.fence(key, vips)?;
+        for ifindex in before {
+            self.detach_if_unused(ifindex);
+        }
+        Ok(())
+    }
+
+    /// Lets go of what an earlier agent left and nobody wants now.
+    pub fn sweep(&mut self) -> Result<(), KernelError> {
+        self.xdp.as_mut().map_or(Ok(()), XdpPath::sweep)
+    }
+
+    /// Why the leases end with this process, if they were to outlive it.
+    pub fn unpinned(&self) -> Option<&str> {
+        self.unpinned.as_deref()
+    }
+
+    /// Takes everything down that would outlive this process.
+    pub fn unpin(&mut self) {
+        if let Ok(xdp) = &mut self.xdp {
+            xdp.unpin();
+        }
+    }
+
     fn detach_if_unused(&mut self, ifindex: u32) {
-        if self.routers.keys().any(|key| key.ifindex == ifindex) {
+        let guarded = self.guards.values().flatten().any(|on| *on == ifindex);
+        if guarded || self.routers.keys().any(|key| key.ifindex == ifindex) {
             return;
         }
         self.attached.remove(&ifindex);
@@ -183,6 +242,9 @@ impl Datapath for Paths {
             self.groups.leave(key.ifindex, key.family);
         }
         self.detach_if_unused(key.ifindex);
+        for ifindex in self.guards.remove(key).unwrap_or_default() {
+            self.detach_if_unused(ifindex);
+        }
         removed
     }
 

@@ -40,7 +40,7 @@ impl Pins {
     pub(super) fn open(run_dir: &Path) -> Result<Pins, KernelError> {
         let dir = run_dir.join(DIR);
         let failed = |what: &str, error: io::Error| {
-            KernelError::Pins(format!("cannot {what} {}: {error}", dir.display()))
+            KernelError::Unpinnable(format!("cannot {what} {}: {error}", dir.display()))
         };
         if let Err(error) = DirBuilder::new().mode(0o700).create(&dir)
             && error.kind() != io::ErrorKind::AlreadyExists

@@ -60,6 +60,8 @@ struct Known {
     slot: u32,
     peers: Vec<IpAddr>,
     vips: Vec<VipKey>,
+    /// Its adverts are reported, as a MASTER's: the lease is open, or was ended by the program for good.
+    reports: bool,
 }
 
 impl XdpPath {
@@ -202,6 +204,17 @@ impl XdpPath {
         self.routers.insert(key, router, BPF_NOEXIST).map_err(failed("add a router", names::ROUTERS))
     }
 
+    /// Opens the lease of a router that becomes MASTER, and ends that of one that no longer is.
+    fn set_reporting(&mut self, key: &RouterKey, reports: bool) {
+        let Some(known) = self.known.get_mut(key) else { return };
+        if reports && !known.reports {
+            self.leases.change(known.slot, Lease::open);
+        } else if !reports {
+            self.leases.change(known.slot, Lease::end);
+        }
+        known.reports = reports;
+    }
+
     fn known(&self, key: &RouterKey) -> Result<&Known, KernelError> {
         self.known.get(key).ok_or(KernelError::UnknownRouter(*key))
     }
@@ -220,7 +233,7 @@ impl Datapath for XdpPath {
             self.free_slots.push(slot);
             return Err(error);
         }
-        self.known.insert(key, Known { slot, peers: Vec::new(), vips: Vec::new() });
+        self.known.insert(key, Known { slot, peers: Vec::new(), vips: Vec::new(), reports: false });
         let ready = self.set_peers(&key, peers).and_then(|()| self.prepare(key));
         if ready.is_err() {
             // The first error is the one to tell.
@@ -247,6 +260,7 @@ impl Datapath for XdpPath {
             Timer::Set(after) => u64::try_from(after.as_nanos()).unwrap_or(u64::MAX >> 1).max(1),
         };
         let command = Command { key: *key, op: OP_WATCH, timer_ns, rules: *rules, ..Command::default() };
+        self.set_reporting(key, false);
         match self.command(&command)? {
             (abi::DONE, _) => Ok(()),
             (_, errno) => Err(KernelError::NotArmed { key: *key, errno }),
@@ -254,19 +268,26 @@ impl Datapath for XdpPath {
     }
 
     fn report(&mut self, key: &RouterKey, rules: &Rules) -> Result<(), KernelError> {
+        self.set_reporting(key, true);
         self.command(&Command { key: *key, op: OP_REPORT, rules: *rules, ..Command::default() })?;
         Ok(())
     }
 
     fn off(&mut self, key: &RouterKey) -> Result<(), KernelError> {
+        self.set_reporting(key, false);
         self.command(&Command { key: *key, op: OP_OFF, ..Command::default() })?;
         Ok(())
     }
 
     fn claim(&mut self, key: &RouterKey, generation: u64) -> Result<Claim, KernelError> {
-        let (answer, _) =
-            self.command(&Command { key: *key, op: OP_CLAIM, generation, ..Command::default() })?;
-        Ok(if answer == abi::DONE { Claim::Won } else { Claim::Stale })
+        // Open before the program reports: an advert that comes right after the claim ends it.
+        self.set_reporting(key, true);
+        let command = Command { key: *key, op: OP_CLAIM, generation, ..Command::default() };
+        let won = self.command(&command).map(|(answer, _)| answer == abi::DONE);
+        if !matches!(won, Ok(true)) {
+            self.set_reporting(key, false);
+        }
+        won.map(|won| if won { Claim::Won } else { Claim::Stale })
     }
 
     fn heard(&self, key: &RouterKey) -> Result<Heard, KernelError> {

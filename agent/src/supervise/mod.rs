@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 use crate::check::notify::{self, Notifier, Told};
 use crate::check::plan::Plan;
 use crate::check::runner::{Runner, ScriptResult};
-use crate::cli;
+use crate::cli::{self, Switch};
 use crate::config::{self, model::Config};
 use crate::control::protocol::ReloadReport;
 use crate::control::rundir::RunDir;
@@ -141,12 +141,16 @@ struct Agent {
 impl Agent {
     fn start(options: &cli::Run, loaded: Loaded) -> Result<Agent> {
         let run_dir = Arc::new(RunDir::open(&options.run_dir.run_dir)?);
-        let server = Server::bind(run_dir)?;
+        let server = Server::bind(Arc::clone(&run_dir))?;
         let (orders, inbox) = mpsc::channel(ORDERS);
         let complaints = tokio::spawn(complaints::watch(orders.clone()));
         let control = tokio::spawn(server.serve(Arc::new(Desk { orders })));
         let (verdicts, results) = mpsc::channel(RESULTS);
-        let (election, news) = Election::start(Options { datapath: options.datapath })?;
+        let (election, news) = Election::start(Options {
+            datapath: options.datapath,
+            leases: options.lease == Switch::On,
+            pins: Some(run_dir.path().to_owned()),
+        })?;
         let mut agent = Agent {
             options: options.clone(),
             election,
