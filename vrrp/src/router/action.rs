@@ -65,6 +65,9 @@ pub enum Action {
 pub enum WatchTimer {
     /// It goes on as it is.
     Keep,
+    /// It goes on, but runs out no earlier than if the last advert had been judged by the new terms. An expiry that
+    /// would not have been is stale.
+    Rejudge,
     /// It starts anew and runs out this long from now.
     Set(Duration),
 }
