@@ -8,8 +8,13 @@
 )]
 
 mod chaos;
+mod clock;
 mod cluster;
 mod failover;
 mod history;
+mod kernel;
+mod leases;
 mod network;
 mod node;
+mod schedule;
+mod witness;
