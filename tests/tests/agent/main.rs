@@ -11,4 +11,5 @@ mod reload;
 mod seen;
 mod startup;
 mod status;
+mod stop;
 mod tracking;
