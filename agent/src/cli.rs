@@ -2,6 +2,8 @@
 //! variable `VIPWARD_…`; how one answer of `status` is shown cannot.
 
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -11,6 +13,11 @@ use crate::kernel::Choice;
 pub const DEFAULT_CONFIG: &str = "/etc/keepalived/keepalived.conf";
 /// Where the control socket and the lock live.
 pub const DEFAULT_RUN_DIR: &str = "/run/vipward";
+
+/// How long VIPs are kept for a restart unless the option says otherwise.
+const DEFAULT_KEEP: Duration = Duration::from_secs(10);
+/// The longest that makes sense: a machine boots in that time.
+const MAX_KEEP: Duration = Duration::from_mins(5);
 
 /// Keeps virtual IPs alive on a group of Linux hosts.
 #[derive(Debug, Parser)]
@@ -32,6 +39,17 @@ pub enum Command {
     Status(Status),
     /// Make the running agent read its configuration again
     Reload(RunDir),
+    /// Hand over to the others, and take nothing over before them; exit 1 if nobody takes over
+    Drain(RunDir),
+    /// The end of that
+    Undrain(RunDir),
+    /// Announce a restart: when the agent is stopped within that time, its VIPs stay for the next one
+    Hold(Hold),
+    /// Remove what an agent that will not come back left in the kernel: XDP programs, fences, VIPs
+    Unfence(RunDir),
+    /// Watch over an agent (started by it)
+    #[command(hide = true)]
+    Guard(Guard),
 }
 
 /// Options of `vipward run`.
@@ -49,6 +67,10 @@ pub struct Run {
     /// Whether the kernel lets this node serve a VIP only while its adverts are really sent
     #[arg(long, env = "VIPWARD_LEASE", value_enum, default_value_t = Switch::On)]
     pub lease: Switch,
+    /// What becomes of the VIPs when the agent dies: `release` hands over at once, `wait` or `wait:10s` keeps them
+    /// for an agent that is started again meanwhile
+    #[arg(long, env = "VIPWARD_ON_CRASH", default_value = "release", value_name = "WHAT")]
+    pub on_crash: OnCrash,
     /// Unknown keywords in the configuration are warnings instead of errors
     #[arg(long, env = "VIPWARD_LENIENT")]
     pub lenient: bool,
@@ -58,6 +80,48 @@ pub struct Run {
     /// Least severe level that is logged: error, warn, info, debug or trace
     #[arg(long, env = "VIPWARD_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     pub log_level: tracing::Level,
+}
+
+/// What becomes of the VIPs when the agent dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnCrash {
+    /// Hand over at once.
+    Release,
+    /// Keep them for so long, if no other agent takes them over.
+    Wait(Duration),
+}
+
+impl OnCrash {
+    /// For how long they are kept.
+    pub fn keep(self) -> Duration {
+        match self {
+            OnCrash::Release => Duration::ZERO,
+            OnCrash::Wait(keep) => keep,
+        }
+    }
+}
+
+impl FromStr for OnCrash {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<OnCrash, String> {
+        match text.split_once(':') {
+            None if text == "release" => Ok(OnCrash::Release),
+            None if text == "wait" => Ok(OnCrash::Wait(DEFAULT_KEEP)),
+            Some(("wait", time)) => keep(time).map(OnCrash::Wait),
+            _ => Err("release, wait, or wait:TIME such as wait:10s".to_owned()),
+        }
+    }
+}
+
+/// A time for which VIPs are kept without an agent: nobody checks the service meanwhile.
+fn keep(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    match time {
+        Duration::ZERO => Err("a time longer than that".to_owned()),
+        time if time > MAX_KEEP => Err(format!("at most {}", humantime::format_duration(MAX_KEEP))),
+        time => Ok(time),
+    }
 }
 
 /// On or off.
@@ -101,6 +165,30 @@ pub struct Status {
     /// Show again whenever something changes, until Ctrl-C
     #[arg(long)]
     pub watch: bool,
+}
+
+/// Options of `vipward hold`.
+#[derive(Debug, Args)]
+pub struct Hold {
+    /// Which agent to ask
+    #[command(flatten)]
+    pub run_dir: RunDir,
+    /// How long the VIPs are kept without an agent
+    #[arg(long = "for", default_value = "10s", value_name = "TIME", value_parser = keep)]
+    pub keep: Duration,
+}
+
+/// What the agent tells its guard.
+#[derive(Debug, Args)]
+pub struct Guard {
+    /// The agent's process
+    pub agent: i32,
+    /// The map of the leases is there
+    #[arg(long)]
+    pub leases: bool,
+    /// For how many nanoseconds to keep serving after its death
+    #[arg(long)]
+    pub keep: u64,
 }
 
 /// Which agent of this host is meant.

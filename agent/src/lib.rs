@@ -2,9 +2,11 @@
 
 pub mod check;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod control;
 pub mod election;
+pub mod guard;
 pub mod kernel;
 pub mod logging;
 pub mod net;

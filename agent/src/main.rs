@@ -4,10 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use vipward::cli::{Cli, Command};
-use vipward::control::client;
-use vipward::control::protocol::{Request, Response};
 use vipward::control::show::{self, Show};
-use vipward::{config, logging, supervise};
+use vipward::control::verbs;
+use vipward::{config, guard, logging, supervise};
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -33,13 +32,11 @@ fn run(command: Command) -> anyhow::Result<u8> {
             show::status(&options.run_dir.run_dir, Show { json: options.json, watch: options.watch })?;
             Ok(0)
         }
-        Command::Reload(run_dir) => match client::request(&run_dir.run_dir, &Request::Reload {})? {
-            Response::Reloaded(report) => {
-                println!("{report}");
-                Ok(0)
-            }
-            Response::Error(why) => anyhow::bail!("{why}"),
-            Response::Status(_) => anyhow::bail!("the agent gave an answer to another question"),
-        },
+        Command::Reload(run_dir) => verbs::reload(&run_dir.run_dir).map(|()| 0),
+        Command::Drain(run_dir) => verbs::drain(&run_dir.run_dir),
+        Command::Undrain(run_dir) => verbs::undrain(&run_dir.run_dir).map(|()| 0),
+        Command::Hold(options) => verbs::hold(&options.run_dir.run_dir, options.keep).map(|()| 0),
+        Command::Unfence(run_dir) => verbs::unfence(&run_dir.run_dir).map(|()| 0),
+        Command::Guard(options) => guard::run(options.agent, options.leases, options.keep).map(|()| 0),
     }
 }
