@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::kernel::Choice;
+use crate::kv::args::Kv;
 
 /// Where keepalived's users have their configuration.
 pub const DEFAULT_CONFIG: &str = "/etc/keepalived/keepalived.conf";
@@ -32,6 +33,8 @@ pub enum Command {
     Status(Status),
     /// Make the running agent read its configuration again
     Reload(RunDir),
+    /// Read and change the keys of an etcd
+    Kv(Kv),
 }
 
 /// Options of `vipward run`.

@@ -6,6 +6,7 @@ pub mod config;
 pub mod control;
 pub mod election;
 pub mod kernel;
+pub mod kv;
 pub mod logging;
 pub mod net;
 pub mod privileges;

@@ -7,7 +7,7 @@ use vipward::cli::{Cli, Command};
 use vipward::control::client;
 use vipward::control::protocol::{Request, Response};
 use vipward::control::show::{self, Show};
-use vipward::{config, logging, supervise};
+use vipward::{config, kv, logging, supervise};
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -33,6 +33,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
             show::status(&options.run_dir.run_dir, Show { json: options.json, watch: options.watch })?;
             Ok(0)
         }
+        Command::Kv(options) => kv::run(&options, &mut std::io::stdout().lock()),
         Command::Reload(run_dir) => match client::request(&run_dir.run_dir, &Request::Reload {})? {
             Response::Reloaded(report) => {
                 println!("{report}");
