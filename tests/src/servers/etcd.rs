@@ -58,6 +58,16 @@ impl Etcd {
         self.run(&self.peers())
     }
 
+    /// Starts it with the data that it has, but where its clients do not look for it, lets `work` be done there, and
+    /// kills it. What clients find at the next start has all happened before they could see any of it.
+    pub fn aside(&mut self, work: impl FnOnce(&Etcd) -> Result<()>) -> Result<()> {
+        let home = std::mem::replace(&mut self.port, free_port()?);
+        let done = self.restart().and_then(|()| work(self));
+        self.daemon.kill();
+        self.port = home;
+        done
+    }
+
     fn peers(&self) -> String {
         format!("{}=http://127.0.0.1:{}", self.name, self.peer)
     }

@@ -4,7 +4,7 @@ use serde_json::json;
 use vipward::render::store::Backend;
 use vipward_tests::servers::{Etcd, base64};
 
-use crate::support::{Following, options, pairs, read_once};
+use crate::support::{Following, log, options, pairs, read_once};
 
 fn follow(etcd: &Etcd, prefixes: &[&str]) -> Following {
     Following::start(options(Backend::EtcdV3, &[etcd.url()]), prefixes)
@@ -49,6 +49,8 @@ fn a_burst_ends_with_the_last_values() {
     for number in 900..1_000 {
         following.has(&format!("/k/{}", number % 100), &number.to_string());
     }
+    let again = log().of(&etcd.url()).into_iter().filter(|line| line.contains("again")).collect::<Vec<_>>();
+    assert!(again.is_empty(), "the events alone were enough: {again:?}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! etcd v3 with TLS and with users.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use vipward::render::store::{Backend, Options};
 use vipward_tests::servers::{Etcd, Setting};
@@ -95,7 +97,17 @@ fn users_and_tokens_that_run_out() {
     }
     let following = Following::start(as_user("confd", "pass"), &["/k"]);
     following.has("/k/x", "1");
-    // Tokens live for a second after their last use, and do not survive a restart.
+    // Tokens live for a second after their last use: this one's runs out between any two checks.
+    let mut seldom = as_user("confd", "pass");
+    seldom.timeouts.check = Duration::from_millis(2_500);
+    let seldom = Following::start(seldom, &["/k"]);
+    seldom.connected();
+    let since = seldom.live.health();
+    let began = Instant::now();
+    following.until("two checks to pass", |_| began.elapsed() > Duration::from_millis(5_500));
+    assert_eq!(seldom.live.health(), since, "the token was renewed on the way");
+    drop(seldom);
+    // And none survives a restart.
     for round in ["2", "3"] {
         etcd.daemon().kill();
         following.lost();

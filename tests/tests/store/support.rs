@@ -1,5 +1,7 @@
 //! A store that is followed on a thread of its own, and what tests wait for.
 
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -23,6 +25,46 @@ pub(crate) fn options(backend: Backend, nodes: &[String]) -> Options {
     options
 }
 
+/// What was logged.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// The lines that name a node.
+    pub(crate) fn of(&self, node: &str) -> Vec<String> {
+        let all = String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned();
+        // Not those of a port whose number only begins like that.
+        let names = |line: &&str| {
+            line.match_indices(node)
+                .any(|(at, _)| !line[at + node.len()..].starts_with(|c: char| c.is_ascii_digit()))
+        };
+        all.lines().filter(names).map(str::to_owned).collect()
+    }
+}
+
+/// What all followers of this process log. A subscriber of one thread would not do: whether a message is wanted is
+/// remembered for all threads.
+pub(crate) fn log() -> &'static Log {
+    static LOG: OnceLock<Log> = OnceLock::new();
+    LOG.get_or_init(|| {
+        let log = Log::default();
+        let writer = log.clone();
+        let lines = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
+        lines.with_env_filter("vipward=debug").init();
+        log
+    })
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A store being followed.
 pub(crate) struct Following {
     pub(crate) live: Live,
@@ -32,6 +74,7 @@ pub(crate) struct Following {
 
 impl Following {
     pub(crate) fn start(options: Options, prefixes: &[&str]) -> Following {
+        log();
         let live = Live::default();
         let (end, ended) = oneshot::channel();
         let store = Store::open(options).unwrap();
@@ -69,6 +112,26 @@ impl Following {
     pub(crate) fn until(&self, what: &str, mut condition: impl FnMut(&Live) -> bool) {
         let waited = wait::until(what, LIMIT, || condition(&self.live));
         assert!(waited.is_ok(), "{}; health {:?}", waited.unwrap_err(), self.live.health());
+    }
+
+    /// Records the values of `paths` at every change from now on.
+    pub(crate) fn record(&self, paths: &[&str]) -> Arc<Mutex<Vec<Vec<Option<String>>>>> {
+        let states = Arc::new(Mutex::new(Vec::new()));
+        let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
+        let mut changes = self.live.subscribe();
+        let (live, record) = (self.live.clone(), states.clone());
+        // Waits for ever in the end, and ends with the process.
+        thread::spawn(move || {
+            runtime().block_on(async {
+                loop {
+                    changes.next().await;
+                    let keys = live.keys();
+                    let state = paths.iter().map(|path| keys.get(path).map(str::to_owned)).collect();
+                    record.lock().unwrap().push(state);
+                }
+            });
+        });
+        states
     }
 
     /// Waits until following fails, and says why.

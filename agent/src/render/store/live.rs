@@ -111,6 +111,7 @@ impl Live {
     /// Follows the changes from now on; what is there already is not told.
     pub fn subscribe(&self) -> Changes {
         let reader = Arc::new(Reader::default());
+        let _still = self.read();
         let mut readers = lock(&self.shared.readers);
         readers.retain(|reader| reader.strong_count() > 0);
         readers.push(Arc::downgrade(&reader));
@@ -136,8 +137,9 @@ impl Live {
         let changed = differences(&tree.keys, &keys);
         tree.keys = keys;
         tree.revision = revision;
-        drop(tree);
+        // Before anybody can see the keys, so that whoever has seen them is not told of them once more.
         self.publish(&changed, revision);
+        drop(tree);
     }
 
     /// Changes keys in place and tells what that changed.
@@ -147,8 +149,9 @@ impl Live {
         change(&mut batch);
         let changed = batch.changed;
         tree.revision = revision;
-        drop(tree);
+        // Before anybody can see the keys, so that whoever has seen them is not told of them once more.
         self.publish(&changed, revision);
+        drop(tree);
     }
 
     fn publish(&self, changed: &[Arc<str>], revision: u64) {
