@@ -77,6 +77,21 @@ fn what_is_compacted_while_we_are_away_is_read_again() {
 }
 
 #[test]
+fn a_store_that_is_still_the_same_only_tells_what_is_new() {
+    let mut etcd = Etcd::start().unwrap();
+    etcd.put("/k/x", b"0").unwrap();
+    let following = follow(&etcd);
+    following.has("/k/x", "0");
+    etcd.daemon().kill();
+    following.lost();
+    etcd.aside(|etcd| etcd.put("/k/y", b"1").map(|_| ())).unwrap();
+    etcd.restart().unwrap();
+    following.has("/k/y", "1");
+    let lines = log().of(&etcd.url());
+    assert!(lines.iter().any(|line| line.contains("resuming")), "{lines:?}");
+}
+
+#[test]
 fn a_pause_is_no_reason_to_lose_anything() {
     let mut etcd = Etcd::start().unwrap();
     etcd.put("/k/x", b"0").unwrap();
