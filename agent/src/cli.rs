@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::kernel::Choice;
+use crate::kv::args::Kv;
 
 /// Where keepalived's users have their configuration.
 pub const DEFAULT_CONFIG: &str = "/etc/keepalived/keepalived.conf";
@@ -50,6 +51,8 @@ pub enum Command {
     /// Watch over an agent (started by it)
     #[command(hide = true)]
     Guard(Guard),
+    /// Read and change the keys of an etcd
+    Kv(Kv),
 }
 
 /// Options of `vipward run`.

@@ -6,7 +6,7 @@ use clap::Parser;
 use vipward::cli::{Cli, Command};
 use vipward::control::show::{self, Show};
 use vipward::control::verbs;
-use vipward::{config, guard, logging, supervise};
+use vipward::{config, guard, kv, logging, supervise};
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -38,5 +38,6 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Hold(options) => verbs::hold(&options.run_dir.run_dir, options.keep).map(|()| 0),
         Command::Unfence(run_dir) => verbs::unfence(&run_dir.run_dir).map(|()| 0),
         Command::Guard(options) => guard::run(options.agent, options.leases, options.keep).map(|()| 0),
+        Command::Kv(options) => kv::run(&options, &mut std::io::stdout().lock()),
     }
 }
