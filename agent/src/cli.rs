@@ -1,11 +1,15 @@
 //! The command line. Every option of the agent and of `check`, and where the agent is, can also be given as an environment
 //! variable `VIPWARD_…`; how one answer of `status` is shown cannot.
 
+mod render;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::kernel::Choice;
+
+pub use render::RenderOptions;
 
 /// Where keepalived's users have their configuration.
 pub const DEFAULT_CONFIG: &str = "/etc/keepalived/keepalived.conf";
@@ -25,7 +29,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the agent in the foreground until SIGTERM or SIGINT
-    Run(Run),
+    Run(Box<Run>),
     /// Check a configuration: exit 0 when clean, 1 with warnings, 2 with errors
     Check(Check),
     /// Show who is master, and why
@@ -55,6 +59,9 @@ pub struct Run {
     /// Least severe level that is logged: error, warn, info, debug or trace
     #[arg(long, env = "VIPWARD_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     pub log_level: tracing::Level,
+    /// What is rendered beside the election
+    #[command(flatten)]
+    pub render: RenderOptions,
 }
 
 /// How log lines look.
