@@ -3,13 +3,14 @@
 
 mod render;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::kernel::Choice;
 
-pub use render::RenderOptions;
+pub use render::{NginxCheck, RenderOptions};
 
 /// Where keepalived's users have their configuration.
 pub const DEFAULT_CONFIG: &str = "/etc/keepalived/keepalived.conf";
@@ -36,6 +37,19 @@ pub enum Command {
     Status(Status),
     /// Make the running agent read its configuration again
     Reload(RunDir),
+    /// Render files from a store with confd's own flags, see `vipward confd -help`
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Confd(Confd),
+    /// Check one file of nginx's configuration inside a copy of all of it
+    NginxCheck(NginxCheck),
+}
+
+/// The command line of confd, which is not for clap: its long flags have one dash.
+#[derive(Debug, Args)]
+pub struct Confd {
+    /// confd's flags
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
+    pub arguments: Vec<OsString>,
 }
 
 /// Options of `vipward run`.

@@ -1,22 +1,35 @@
 //! The `vipward` binary.
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use vipward::cli::{Cli, Command};
+use vipward::cli::{Cli, Command, Confd};
 use vipward::control::client;
 use vipward::control::protocol::{Request, Response};
 use vipward::control::show::{self, Show};
+use vipward::render::{nginx, service};
 use vipward::{config, logging, supervise};
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    match run(command()) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("vipward: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// The command line, which is confd's own if we are called so.
+fn command() -> Command {
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    if Path::new(&name).file_name() == Some("confd".as_ref()) {
+        return Command::Confd(Confd { arguments: arguments.collect() });
+    }
+    Cli::parse().command
 }
 
 fn run(command: Command) -> anyhow::Result<u8> {
@@ -33,6 +46,8 @@ fn run(command: Command) -> anyhow::Result<u8> {
             show::status(&options.run_dir.run_dir, Show { json: options.json, watch: options.watch })?;
             Ok(0)
         }
+        Command::Confd(Confd { arguments }) => confd(arguments),
+        Command::NginxCheck(options) => Ok(nginx::check::command(&options)?),
         Command::Reload(run_dir) => match client::request(&run_dir.run_dir, &Request::Reload {})? {
             Response::Reloaded(report) => {
                 println!("{report}");
@@ -42,4 +57,10 @@ fn run(command: Command) -> anyhow::Result<u8> {
             Response::Status(_) => anyhow::bail!("the agent gave an answer to another question"),
         },
     }
+}
+
+fn confd(arguments: Vec<OsString>) -> anyhow::Result<u8> {
+    service::confd(arguments, |settings| {
+        Err(format!("the store `{}` is not built into this vipward", settings.backend.name()))
+    })
 }

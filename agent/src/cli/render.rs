@@ -79,3 +79,20 @@ pub struct RenderOptions {
     #[arg(long, env = "VIPWARD_KEEP_STAGE_FILE")]
     pub keep_stage_file: bool,
 }
+
+/// Options of `vipward nginx-check`.
+#[derive(Debug, Args)]
+pub struct NginxCheck {
+    /// The new file
+    #[arg(value_name = "SRC")]
+    pub src: PathBuf,
+    /// Where it shall stand
+    #[arg(long, value_name = "DEST")]
+    pub dest: PathBuf,
+    /// nginx's main configuration file; where the binary has it if absent
+    #[arg(long, env = "VIPWARD_NGINX_CONF", value_name = "FILE")]
+    pub conf: Option<PathBuf>,
+    /// nginx's prefix (-p); where the binary has it if absent
+    #[arg(long, env = "VIPWARD_NGINX_PREFIX", value_name = "DIR")]
+    pub prefix: Option<PathBuf>,
+}

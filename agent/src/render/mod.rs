@@ -3,12 +3,22 @@
 //!
 //! * [`settings`]: how it runs;
 //! * [`resource`]: what is rendered where;
+//! * [`keys`], [`feed`]: what a store holds, and what of it is news;
+//! * [`engine`]: what is rendered when;
 //! * [`apply`]: from text to the file;
-//! * [`keys`]: what a store holds.
+//! * [`reload`], [`pending`]: from the file to the service;
+//! * [`service`]: how all this is started;
+//! * [`nginx`]: what is known of one service in particular.
 
 pub mod apply;
 mod document;
+pub mod engine;
+pub mod feed;
 pub mod keys;
+pub mod nginx;
+pub mod pending;
+pub mod reload;
 pub mod resource;
+pub mod service;
 pub mod settings;
 pub mod shell;
