@@ -27,6 +27,9 @@ const EXIT_FAILED: u8 = 1;
 /// Exit status for a command line or a directory that cannot be used.
 const EXIT_USAGE: u8 = 2;
 
+/// Threads that render and write; more would only take memory.
+const BLOCKING_THREADS: usize = 4;
+
 /// Starts what keeps a feed current, for these paths of the store. Called within the rendering runtime.
 pub type Store = Box<dyn FnOnce(&Settings, Vec<String>, Arc<Feed>) -> Result<(), String> + Send>;
 
@@ -126,6 +129,7 @@ pub fn confd(
 fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .context("cannot start the rendering runtime")
 }

@@ -6,10 +6,21 @@ use tokio::time::Instant;
 
 use super::debounce::is_quiet;
 use super::slot::{Slot, is_news};
-use super::{Due, Engine, NO_TIMEOUT};
+use super::{Due, Engine, Event, NO_TIMEOUT};
 use crate::render::apply::Previous;
 use crate::render::reload::{self, Ended};
 use crate::render::resource::{Reload, Wait};
+
+/// What goes on in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nothing.
+    Idle,
+    /// Some of its resources are rendered, checked and put in place.
+    Rendering,
+    /// The service reads its files.
+    Reloading,
+}
 
 /// The state of one reload.
 #[derive(Debug)]
@@ -22,7 +33,7 @@ pub(super) struct Group {
     pub(super) touched: Option<Instant>,
     /// Something was written that the service has not read yet.
     pub(super) wanted: bool,
-    pub(super) running: bool,
+    pub(super) phase: Phase,
     /// What was written since the last reload, by slot.
     pub(super) written: Vec<(usize, Previous)>,
     /// Those that the running reload is for.
@@ -45,7 +56,7 @@ impl Group {
             timeout: NO_TIMEOUT,
             touched: None,
             wanted: false,
-            running: false,
+            phase: Phase::Idle,
             written: Vec::new(),
             under_way: Vec::new(),
             one_by_one: false,
@@ -96,11 +107,12 @@ impl Engine {
     pub(super) fn start_reloads(&mut self) {
         let now = Instant::now();
         for (number, group) in self.groups.iter_mut().enumerate() {
-            let due = group.wanted && !group.running && group.next_try.is_none_or(|due| due.at <= now);
+            let due =
+                group.wanted && group.phase == Phase::Idle && group.next_try.is_none_or(|due| due.at <= now);
             let (Some(reload), true, true) = (group.reload.clone(), due, self.read) else { continue };
             self.unpublished = true;
             group.wanted = false;
-            group.running = true;
+            group.phase = Phase::Reloading;
             group.next_try = None;
             group.reloads += 1;
             let written = std::mem::take(&mut group.written);
@@ -110,23 +122,15 @@ impl Engine {
             tokio::spawn(async move {
                 let ended = reload::run(&reload, timeout, previous, &mut cancel).await;
                 // Nobody listens to an engine that ended.
-                let _ = end.send((number, ended)).await;
+                let _ = end.send(Event::Reloaded(number, ended)).await;
             });
-        }
-    }
-
-    /// Waits for the reloads that run.
-    pub(super) async fn finish_reloads(&mut self) {
-        while self.groups.iter().any(|group| group.running) {
-            let Some((group, ended)) = self.ended.recv().await else { return };
-            self.reloaded(group, ended);
         }
     }
 
     /// A reload ended.
     pub(super) fn reloaded(&mut self, number: usize, ended: Ended) {
         let Some(group) = self.groups.get_mut(number) else { return };
-        group.running = false;
+        group.phase = Phase::Idle;
         self.unpublished = true;
         let under_way = std::mem::take(&mut group.under_way);
         if matches!(ended, Ended::Done | Ended::Failed(_)) {

@@ -1,9 +1,9 @@
 //! The loop that keeps files current: it hears what changed in the store, waits until that settles, renders what is
 //! concerned, puts it in place and reloads.
 //!
-//! One task owns everything; rendering and files are left to blocking threads, and reloads to tasks of their own that
-//! report back. While a reload runs, the resources that share it wait, so that whatever comes meanwhile makes one more
-//! and not many, and so that a rollback never overwrites something newer.
+//! One task owns everything; rendering, checks and reloads are left to tasks of their own that report back, so that one
+//! that takes its time delays no other. While a reload runs, the resources that share it wait, so that whatever comes
+//! meanwhile makes one more and not many, and so that a rollback never overwrites something newer.
 //!
 //! Everything is *level*-triggered: what did not succeed is tried again, with back-off, until it does or is overtaken.
 
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::apply;
@@ -27,13 +27,15 @@ use super::pending::Pending;
 use super::reload::{BackOff, Ended};
 use super::resource::{Loaded, Wait};
 use super::settings::Schedule;
-use group::Group;
+use group::{Group, Phase};
 use slot::Slot;
 
 pub use report::{ReloadReport, ResourceReport, State};
 
-/// Reloads that report at once; each group has one at a time, and one that waits for room loses nothing.
+/// Results that wait for the engine; a task that waits for room loses nothing.
 const RESULTS: usize = 16;
+/// Resources that are rendered and checked at a time.
+const AT_ONCE: usize = 8;
 
 /// A template that was read and can be rendered.
 pub trait Render: Send + Sync {
@@ -78,8 +80,10 @@ pub struct Engine {
     /// When everything is due again.
     tick: Option<Instant>,
     reports: watch::Sender<Vec<ResourceReport>>,
-    ended: mpsc::Receiver<(usize, Ended)>,
-    end: mpsc::Sender<(usize, Ended)>,
+    ended: mpsc::Receiver<Event>,
+    end: mpsc::Sender<Event>,
+    /// To render at once.
+    permits: Arc<Semaphore>,
     cancel: watch::Receiver<bool>,
 }
 
@@ -140,6 +144,7 @@ impl Engine {
             reports,
             ended,
             end,
+            permits: Arc::new(Semaphore::new(AT_ONCE)),
             cancel: stop,
         };
         engine.publish();
@@ -155,16 +160,17 @@ impl Engine {
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stopped| *stopped) => break,
-                Some((group, ended)) = self.ended.recv() => self.reloaded(group, ended),
+                Some(event) = self.ended.recv() => self.handle(event),
                 () = feed.wait() => self.hear(),
                 () = sleep_until(wake) => {}
             }
             self.tick();
-            self.cycle().await;
+            // In this order: what was just written is reloaded before more of its group is written.
             self.start_reloads();
+            self.start_renders();
             self.publish();
         }
-        self.finish_reloads().await;
+        self.finish().await;
     }
 
     /// Renders everything once, as soon as the store was read. Whether all succeeded; a store that cannot be read is a
@@ -183,9 +189,10 @@ impl Engine {
         }
         self.everything_is_due();
         loop {
-            self.cycle().await;
+            self.start_renders();
+            self.finish().await;
             self.start_reloads();
-            self.finish_reloads().await;
+            self.finish().await;
             if !self.groups.iter().any(|group| group.one_by_one) {
                 break;
             }
@@ -199,6 +206,21 @@ impl Engine {
         let groups = self.groups.iter().filter_map(|group| group.failure.clone());
         let failures: Vec<String> = failed.chain(slots).chain(groups).collect();
         if failures.is_empty() { Ok(()) } else { Err(failures) }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Rendered(rendered) => self.rendered(rendered),
+            Event::Reloaded(group, ended) => self.reloaded(group, ended),
+        }
+    }
+
+    /// Waits for everything that runs.
+    async fn finish(&mut self) {
+        while self.groups.iter().any(|group| group.phase != Phase::Idle) {
+            let Some(event) = self.ended.recv().await else { return };
+            self.handle(event);
+        }
     }
 
     /// Takes the news of the store.
@@ -248,13 +270,15 @@ impl Engine {
 
     /// When there is something to do by itself.
     fn wake(&self) -> Option<Instant> {
-        let slots =
-            self.slots.iter().filter(|slot| self.groups.get(slot.group).is_some_and(|group| !group.running));
+        let slots = self
+            .slots
+            .iter()
+            .filter(|slot| self.groups.get(slot.group).is_some_and(|group| group.phase == Phase::Idle));
         let slots = slots.filter_map(Slot::due).filter(|_| self.read);
         let groups = self
             .groups
             .iter()
-            .filter(|group| group.wanted && !group.running)
+            .filter(|group| group.wanted && group.phase == Phase::Idle)
             .filter_map(|group| group.next_try);
         let groups = groups.map(|due| due.at);
         slots.chain(groups).chain(self.tick).min()
@@ -278,6 +302,13 @@ async fn sleep_until(wake: Option<Instant>) {
         Some(wake) => tokio::time::sleep_until(wake).await,
         None => std::future::pending().await,
     }
+}
+
+/// What a task reports.
+enum Event {
+    Rendered(cycle::Rendered),
+    /// The reload of this group ended.
+    Reloaded(usize, Ended),
 }
 
 /// When something is tried again.

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::group::Group;
+use super::group::{Group, Phase};
 use super::slot::Slot;
 use crate::control::status::rfc3339;
 use crate::render::feed::Health;
@@ -134,7 +134,7 @@ fn of(slot: &Slot, group: Option<&Group>, health: &Health) -> ResourceReport {
 
 fn reload(group: &Group) -> ReloadReport {
     let state = match group {
-        Group { running: true, .. } => "running",
+        Group { phase: Phase::Reloading, .. } => "running",
         Group { failure: Some(_), .. } => "failed",
         Group { wanted: true, .. } => "pending",
         _ => "ok",

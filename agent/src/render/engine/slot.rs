@@ -31,7 +31,8 @@ pub(super) struct Slot {
     view: Arc<Keys>,
     /// Keys in the store that it reads.
     paths: Vec<String>,
-    template: Option<(Stamp, Arc<dyn Render>)>,
+    /// Its template, while no job has it.
+    pub(super) cached: Option<Cached>,
     /// What was logged last of what failed, without what changes from one try to the next.
     said: Option<String>,
 }
@@ -45,6 +46,25 @@ pub(super) struct History {
     pub(super) last_success: Option<SystemTime>,
     pub(super) last_change: Option<SystemTime>,
     pub(super) failing_since: Option<SystemTime>,
+}
+
+/// A template that was read, and from which version of its file.
+pub(super) struct Cached {
+    pub(super) template: Arc<dyn Render>,
+    stamp: Stamp,
+}
+
+/// The template at `src`, read anew if its file is another one than before.
+pub(super) fn template(
+    cached: Option<Cached>,
+    src: &Path,
+    templates: &dyn Templates,
+) -> Result<Cached, String> {
+    let stamp = stamp(src);
+    match cached.filter(|cached| stamp.is_some() && cached.stamp == stamp) {
+        Some(cached) => Ok(cached),
+        None => Ok(Cached { template: templates.load(src)?, stamp }),
+    }
 }
 
 /// How a template's file is told from another version of itself.
@@ -63,7 +83,7 @@ impl Slot {
             unconfirmed: false,
             view: Arc::default(),
             paths: resource.paths().collect(),
-            template: None,
+            cached: None,
             said: None,
             resource: Arc::new(resource),
         }
@@ -97,20 +117,6 @@ impl Slot {
     /// Its keys.
     pub(super) fn view(&self) -> Arc<Keys> {
         Arc::clone(&self.view)
-    }
-
-    /// Its template, read anew if its file is another one than before.
-    pub(super) fn template(&mut self, templates: &dyn Templates) -> Result<Arc<dyn Render>, String> {
-        let stamp = stamp(&self.resource.src);
-        if let Some((known, template)) = &self.template
-            && *known == stamp
-            && stamp.is_some()
-        {
-            return Ok(Arc::clone(template));
-        }
-        let template = templates.load(&self.resource.src)?;
-        self.template = Some((stamp, Arc::clone(&template)));
-        Ok(template)
     }
 
     /// It is as it should be.

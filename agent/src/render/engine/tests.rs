@@ -196,7 +196,7 @@ async fn a_slow_reload_makes_one_more_of_whatever_comes_meanwhile() {
     }
     assert_eq!(running.report("a.toml").reload.map(|reload| reload.state).as_deref(), Some("running"));
     fs::write(&gate, "").expect("opened");
-    until("the last value", || world.out("a") == "/x=50\n").await;
+    until("the last value", || world.out("a") == "/x=50\n" && world.lines("reloads") == 2).await;
     until("its reload", || running.report("a.toml").reload.is_some_and(|reload| reload.state == "ok")).await;
     assert_eq!(world.lines("reloads"), 2);
     running.stop().await;
@@ -274,12 +274,33 @@ async fn a_failure_leaves_its_neighbours_and_the_last_good_file() {
     );
     assert_eq!((world.out("a").as_str(), world.out("c").as_str()), ("/x=1\n", "/x=1\n"));
     assert_eq!(running.report("d.toml").state, State::Rejected);
-    assert!(running.report("b.toml").next_try.is_some(), "a check that fails is tried again");
+    until("another try of the check", || running.report("b.toml").renders > 1).await;
     fs::write(world.path("ready"), "").expect("mended");
     until("the check", || world.out("b") == "/x=1\n").await;
     world.feed.change([("/a/fail", None), ("/a/x", Some("2"))]);
     until("the template", || world.out("a") == "/x=2\n").await;
     until("the report", || running.report("a.toml").last_error.is_none()).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_check_that_takes_its_time_delays_nobody_else() {
+    let world = World::new();
+    let (begun, gate) = (world.path("begun"), world.path("gate"));
+    let line = format!("echo >>{}; while ! test -e {}; do sleep 0.01; done", begun.display(), gate.display());
+    world.resource("a", &format!("check_cmd=\"{line}\""));
+    world.resource("b", "");
+    world.keys(&[("/a/x", "1"), ("/b/x", "1")]);
+    let running = world.start();
+    until("the check", || world.lines("begun") == 1).await;
+    for value in ["2", "3"] {
+        world.set("/a/x", value);
+        world.set("/b/x", value);
+        until("the other one", || world.out("b") == format!("/x={value}\n")).await;
+    }
+    assert_eq!((world.out("a").as_str(), world.lines("begun")), ("", 1));
+    fs::write(&gate, "").expect("opened");
+    until("the slow one", || world.out("a") == "/x=3\n").await;
     running.stop().await;
 }
 

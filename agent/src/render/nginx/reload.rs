@@ -1,11 +1,13 @@
 //! The built-in reload: the signal goes to a process that was seen to be the master, and success is what then happens,
 //! not what a command returns. A master that refuses its configuration goes on with the old one and says so in its log.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::libc;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -127,7 +129,11 @@ impl Log {
     fn open(master: &Master, named: Option<&Path>) -> Log {
         let path = master.log().or_else(|| named.map(Path::to_owned));
         let file = path.and_then(|path| {
-            let mut file = File::open(path).ok()?;
+            // In containers the log is a link to somebody's standard error, from which reading would wait for ever.
+            let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).ok()?;
+            if !file.metadata().ok()?.is_file() {
+                return None;
+            }
             file.seek(SeekFrom::End(0)).ok()?;
             Some(file)
         });
