@@ -110,6 +110,11 @@ impl Engine {
             let due =
                 group.wanted && group.phase == Phase::Idle && group.next_try.is_none_or(|due| due.at <= now);
             let (Some(reload), true, true) = (group.reload.clone(), due, self.read) else { continue };
+            // A reload that others left to be done waits for what is about to be written, and does for both.
+            let is_due = |slot: &Slot| slot.group == number && slot.due().is_some_and(|at| at <= now);
+            if group.written.is_empty() && self.slots.iter().any(is_due) {
+                continue;
+            }
             self.unpublished = true;
             group.wanted = false;
             group.phase = Phase::Reloading;

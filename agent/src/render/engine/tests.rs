@@ -253,6 +253,25 @@ async fn a_failed_reload_is_tried_again_and_survives_a_restart() {
 }
 
 #[tokio::test]
+async fn a_reload_left_to_be_done_and_a_new_one_are_one() {
+    let world = World::new();
+    world.resource(
+        "a",
+        &format!("reload_cmd=\"cat {} >>{}\"", world.path("out/a").display(), world.path("read").display()),
+    );
+    Pending::open(&world.path("run")).expect("run dir").note(&world.path("out/a")).expect("noted");
+    fs::write(world.path("out/a"), "old\n").expect("written");
+    world.keys(&[("/a/x", "1")]);
+    let running = world.start();
+    until("the reload", || {
+        running.report("a.toml").reload.is_some_and(|reload| reload.last_success.is_some())
+    })
+    .await;
+    running.stop().await;
+    assert_eq!(fs::read_to_string(world.path("read")).expect("it ran"), "/x=1\n");
+}
+
+#[tokio::test]
 async fn a_failure_leaves_its_neighbours_and_the_last_good_file() {
     let world = World::new();
     world.resource("a", "");
