@@ -1,6 +1,9 @@
 //! The command line. Every option of the agent and of `check`, and where the agent is, can also be given as an environment
 //! variable `VIPWARD_…`; how one answer of `status` is shown cannot.
 
+mod render;
+
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,6 +12,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::kernel::Choice;
 use crate::kv::args::Kv;
+
+pub use render::{NginxCheck, RenderOptions};
 
 /// Where keepalived's users have their configuration.
 pub const DEFAULT_CONFIG: &str = "/etc/keepalived/keepalived.conf";
@@ -33,7 +38,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the agent in the foreground until SIGTERM or SIGINT
-    Run(Run),
+    Run(Box<Run>),
     /// Check a configuration: exit 0 when clean, 1 with warnings, 2 with errors
     Check(Check),
     /// Show who is master, and why
@@ -53,6 +58,19 @@ pub enum Command {
     Guard(Guard),
     /// Read and change the keys of an etcd
     Kv(Kv),
+    /// Render files from a store with confd's own flags, see `vipward confd -help`
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Confd(Confd),
+    /// Check one file of nginx's configuration inside a copy of all of it
+    NginxCheck(NginxCheck),
+}
+
+/// The command line of confd, which is not for clap: its long flags have one dash.
+#[derive(Debug, Args)]
+pub struct Confd {
+    /// confd's flags
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
+    pub arguments: Vec<OsString>,
 }
 
 /// Options of `vipward run`.
@@ -83,6 +101,9 @@ pub struct Run {
     /// Least severe level that is logged: error, warn, info, debug or trace
     #[arg(long, env = "VIPWARD_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     pub log_level: tracing::Level,
+    /// What is rendered beside the election
+    #[command(flatten)]
+    pub render: RenderOptions,
 }
 
 /// What becomes of the VIPs when the agent dies.
