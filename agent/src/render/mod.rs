@@ -2,3 +2,4 @@
 //! It shares the supervisor and the control socket with the election and nothing else, so nothing here can delay one.
 
 pub mod keys;
+pub mod template;

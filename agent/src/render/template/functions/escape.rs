@@ -1,0 +1,69 @@
+//! Go's escapes for other languages.
+
+use super::super::error::Fault;
+use super::super::fmt;
+use super::super::value::Value;
+use super::{Call, Function, variadic};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    variadic("html", 0, |call| escaped(call, html)),
+    variadic("js", 0, |call| escaped(call, js)),
+    variadic("urlquery", 0, |call| escaped(call, query)),
+];
+
+fn escaped(call: &mut Call<'_, '_>, escape: fn(char) -> Escape) -> Result<Value, Fault> {
+    let mut plain = call.sink();
+    match call.arguments {
+        [only] => match &only.value {
+            Value::Missing | Value::Nil => plain.str("<no value>")?,
+            value => fmt::print(&mut plain, std::iter::once(value))?,
+        },
+        arguments => fmt::print(&mut plain, arguments.iter().map(|argument| &argument.value))?,
+    }
+    let mut sink = call.sink();
+    for c in plain.text.chars() {
+        match escape(c) {
+            Escape::Same => sink.char(c)?,
+            Escape::Fixed(text) => sink.str(text)?,
+            Escape::Made(text) => sink.str(&text)?,
+        }
+    }
+    call.made(sink.text)
+}
+
+enum Escape {
+    Same,
+    Fixed(&'static str),
+    Made(String),
+}
+
+fn html(c: char) -> Escape {
+    Escape::Fixed(match c {
+        '"' => "&#34;",
+        '\'' => "&#39;",
+        '&' => "&amp;",
+        '<' => "&lt;",
+        '>' => "&gt;",
+        '\0' => "\u{fffd}",
+        _ => return Escape::Same,
+    })
+}
+
+fn js(c: char) -> Escape {
+    match c {
+        '\\' => Escape::Fixed("\\\\"),
+        '\'' => Escape::Fixed("\\'"),
+        '"' => Escape::Fixed("\\\""),
+        '<' | '>' | '&' | '=' | '\0'..='\x1f' => Escape::Made(format!("\\u{:04X}", c as u32)),
+        c if c.is_ascii() || fmt::is_printable(c) => Escape::Same,
+        c => Escape::Made(format!("\\u{:04X}", c as u32)),
+    }
+}
+
+fn query(c: char) -> Escape {
+    match c {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' | '~' => Escape::Same,
+        ' ' => Escape::Fixed("+"),
+        c => Escape::Made(c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect()),
+    }
+}
