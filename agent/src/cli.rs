@@ -32,6 +32,8 @@ pub enum Command {
     Status(Status),
     /// Make the running agent read its configuration again
     Reload(RunDir),
+    /// Render one template with the keys of a JSON file
+    Template(Template),
 }
 
 /// Options of `vipward run`.
@@ -89,6 +91,20 @@ pub struct Status {
     /// Show again whenever something changes, until Ctrl-C
     #[arg(long)]
     pub watch: bool,
+}
+
+/// Options of `vipward template`.
+#[derive(Debug, Args)]
+pub struct Template {
+    /// Template to render: Handlebars if it ends in .hbs, else Go's syntax
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// JSON object of keys and values
+    #[arg(long, value_name = "KEYS.json")]
+    pub keys: Option<PathBuf>,
+    /// Only the keys below this path, without it, as a resource's prefix has it
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    pub prefix: String,
 }
 
 /// Which agent of this host is meant.

@@ -7,6 +7,7 @@ use vipward::cli::{Cli, Command};
 use vipward::control::client;
 use vipward::control::protocol::{Request, Response};
 use vipward::control::show::{self, Show};
+use vipward::render::template;
 use vipward::{config, logging, supervise};
 
 fn main() -> ExitCode {
@@ -33,6 +34,14 @@ fn run(command: Command) -> anyhow::Result<u8> {
             show::status(&options.run_dir.run_dir, Show { json: options.json, watch: options.watch })?;
             Ok(0)
         }
+        Command::Template(options) => match template::command::run(&options, &mut std::io::stdout().lock()) {
+            Ok(()) => Ok(0),
+            // As editors and CI read it: the file comes first.
+            Err(error) => {
+                eprintln!("{error}");
+                Ok(1)
+            }
+        },
         Command::Reload(run_dir) => match client::request(&run_dir.run_dir, &Request::Reload {})? {
             Response::Reloaded(report) => {
                 println!("{report}");

@@ -16,10 +16,12 @@
 //! # Ok::<(), vipward::render::template::TemplateError>(())
 //! ```
 
+pub mod command;
 mod error;
 mod fmt;
 mod functions;
 mod go;
+mod handlebars;
 mod includes;
 mod limits;
 mod lookup;
@@ -81,8 +83,14 @@ impl Default for Context {
 #[derive(Debug)]
 pub struct Template {
     file: PathBuf,
-    program: Program,
+    body: Body,
     includes: Includes,
+}
+
+#[derive(Debug)]
+enum Body {
+    Go(Program),
+    Handlebars(handlebars::Compiled),
 }
 
 impl Template {
@@ -105,22 +113,30 @@ impl Template {
         if text.len() > limits.source {
             return Err(Fault::from(Exceeded::Source(limits.source)).at(file, 1));
         }
-        let _ = syntax;
-        let program = go::parse(file, text, &limits)?;
-        Ok(Template { file: file.to_owned(), program, includes })
+        let body = match syntax {
+            Syntax::Go => Body::Go(go::parse(file, text, &limits)?),
+            Syntax::Handlebars => Body::Handlebars(handlebars::compile(file, text, &includes, &limits)?),
+        };
+        Ok(Template { file: file.to_owned(), body, includes })
     }
 
     /// Renders the template. The keys are those below the resource's prefix, without it.
     pub fn render(&self, keys: &Keys, context: &Context) -> Result<String, TemplateError> {
         let mut session = Session::new(keys, context, &self.includes);
-        go::run(&self.program, &mut session, Value::Missing)
+        match &self.body {
+            Body::Go(program) => go::run(program, &mut session, Value::Missing),
+            Body::Handlebars(compiled) => compiled.render(session),
+        }
     }
 
     /// The files that went into it so far: its own, and those that it took in. A change in one of them asks for a new
     /// template.
     pub fn files(&self) -> Vec<PathBuf> {
         let mut files = vec![self.file.clone()];
-        files.extend(self.includes.files());
+        match &self.body {
+            Body::Go(_) => files.extend(self.includes.files()),
+            Body::Handlebars(compiled) => files.extend(compiled.files()),
+        }
         files
     }
 }

@@ -51,7 +51,7 @@ fn decode(call: &Call<'_, '_>, json: Json) -> Result<Value, Fault> {
 }
 
 /// JSON as Go's package encoding/json decodes it: every number is a float64.
-pub(in super::super) fn from_json(json: Json, limits: &Limits) -> Result<Value, Exceeded> {
+fn from_json(json: Json, limits: &Limits) -> Result<Value, Exceeded> {
     Ok(match json {
         Json::Null => Value::Nil,
         Json::Bool(truth) => Value::Bool(truth),
@@ -71,7 +71,7 @@ pub(in super::super) fn from_json(json: Json, limits: &Limits) -> Result<Value, 
 
 /// Writes JSON as Go's package encoding/json does: `<`, `>` and `&` are escaped, and numbers are written as in JavaScript.
 /// With an indentation, each element has its own line.
-pub(in super::super) fn encode(sink: &mut Sink, value: &Value, indent: Option<usize>) -> Result<(), Fault> {
+fn encode(sink: &mut Sink, value: &Value, indent: Option<usize>) -> Result<(), Fault> {
     match value {
         Value::Missing | Value::Nil => sink.str("null")?,
         Value::Bool(truth) => sink.str(if *truth { "true" } else { "false" })?,

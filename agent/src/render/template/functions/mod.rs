@@ -14,8 +14,6 @@ mod store;
 mod text;
 pub(super) mod time;
 
-pub(super) use json::{encode as encode_json, from_json};
-
 use std::sync::Arc;
 
 use super::error::Fault;

@@ -29,7 +29,7 @@ const SHOWN: &str = "2006-01-02 15:04:05.999999999 -0700 MST";
 const RFC_3339: &str = "2006-01-02T15:04:05.999999999Z07:00";
 
 /// The present.
-pub(super) fn now() -> Value {
+pub(in super::super) fn now() -> Value {
     Value::Time(Arc::new(ZonedDateTime::now()))
 }
 

@@ -52,7 +52,6 @@ pub(super) struct Parser<'s> {
 /// What ended a list of nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Closer {
-    File,
     End,
     Else,
 }
