@@ -8,7 +8,7 @@ use super::limits::Exceeded;
 
 /// A template that cannot be read, compiled or rendered, shown as `FILE:LINE: message`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{}:{line}: {fault}", file.display())]
+#[error("{}:{line}: {}", file.display(), super::on_one_line(&fault.to_string()))]
 pub struct TemplateError {
     /// The template's file; of a file that another one includes, the included one's.
     pub file: PathBuf,

@@ -141,16 +141,20 @@ impl Template {
     }
 }
 
-/// A piece of a template or a value in a message: in backquotes, shortened, without control characters.
+/// A piece of a template or a value in a message: in backquotes and shortened.
 fn quoted(text: &str) -> String {
-    let mut shown: String = text.chars().take(QUOTED_CHARS).flat_map(escaped).collect();
+    let mut shown: String = text.chars().take(QUOTED_CHARS).collect();
     if text.chars().nth(QUOTED_CHARS).is_some() {
         shown.push('…');
     }
     format!("`{shown}`")
 }
 
-fn escaped(c: char) -> impl Iterator<Item = char> {
-    let (plain, escape) = if c.is_control() { (None, Some(c.escape_default())) } else { (Some(c), None) };
-    plain.into_iter().chain(escape.into_iter().flatten())
+/// A message without control characters: values and keys in it are other people's.
+fn on_one_line(message: &str) -> String {
+    let mut line = String::with_capacity(message.len());
+    for c in message.chars() {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
 }

@@ -38,7 +38,7 @@ pub(super) enum Value {
 }
 
 /// What a list's elements are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Of {
     /// `[]string`
     Text,
@@ -51,11 +51,12 @@ pub(super) enum Of {
     /// `[]*net.SRV`
     Server,
     /// `[]interface {}`
+    #[default]
     Any,
 }
 
 /// A list.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct List {
     pub(super) of: Of,
     pub(super) items: Vec<Value>,

@@ -1,5 +1,9 @@
 //! Floating-point numbers as Go's package strconv writes them.
 
+/// Digits that a float has at most, before and after the point, the shortest way or not: zeros follow. The standard
+/// library's precision ends at 65,535, and with a panic.
+const MOST_DIGITS: usize = 1100;
+
 /// Digits of a number: `0.d1d2d3… × 10^point`, without the sign.
 struct Decimal {
     digits: String,
@@ -10,7 +14,7 @@ struct Decimal {
 fn decimal(number: f64, digits: Option<usize>) -> Decimal {
     let number = number.abs();
     let text = match digits {
-        Some(digits) => format!("{number:.*e}", digits.saturating_sub(1)),
+        Some(digits) => format!("{number:.*e}", digits.saturating_sub(1).min(MOST_DIGITS)),
         None => format!("{number:e}"),
     };
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
@@ -42,7 +46,11 @@ pub(super) fn format(number: f64, verb: char, precision: Option<usize>) -> Strin
             exponential(&decimal, places, verb)
         }
         'f' => match precision {
-            Some(places) => format!("{:.*}", places, number.abs()),
+            Some(places) => {
+                let known = places.min(MOST_DIGITS);
+                let zeros = "0".repeat(places - known);
+                format!("{:.*}{zeros}", known, number.abs())
+            }
             None => {
                 let decimal = decimal(number, None);
                 fixed(&decimal)
@@ -66,7 +74,7 @@ fn general(number: f64, verb: char, precision: Option<usize>) -> String {
         most = kept;
     }
     decimal.digits.truncate(kept);
-    let exponent = if kept == 0 { 0 } else { decimal.point - 1 };
+    let exponent = decimal.point - 1;
     if exponent < -4 || i64::from(exponent) >= i64::try_from(most).unwrap_or(i64::MAX) {
         let exponential_verb = if verb == 'G' { 'E' } else { 'e' };
         return exponential(&decimal, kept.saturating_sub(1), exponential_verb);

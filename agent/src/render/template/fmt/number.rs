@@ -49,9 +49,11 @@ pub(super) fn integer(out: &mut Sink, spec: Spec, number: i64, verb: char) -> Re
     if digits.len() < least {
         digits.insert_str(0, &"0".repeat(least - digits.len()));
     }
+    if spec.sharp && matches!(verb, 'o' | 'O') && !digits.starts_with('0') {
+        digits.insert(0, '0');
+    }
     let prefix = match verb {
         'b' if spec.sharp => "0b",
-        'o' if spec.sharp && !digits.starts_with('0') => "0",
         'x' if spec.sharp => "0x",
         'X' if spec.sharp => "0X",
         'O' => "0o",
@@ -69,7 +71,8 @@ pub(super) fn character(number: i64) -> char {
 pub(super) fn unicode(out: &mut Sink, spec: Spec, number: i64) -> Result<(), Exceeded> {
     let places = spec.precision.unwrap_or(4).clamp(4, MOST);
     // Go takes the number's bits as they are.
-    let mut text = format!("U+{number:0places$X}");
+    let digits = format!("{number:X}");
+    let mut text = format!("U+{}{digits}", "0".repeat(places.saturating_sub(digits.len())));
     if spec.sharp
         && let Some(c) =
             u32::try_from(number).ok().and_then(char::from_u32).filter(|c| quote::is_printable(*c))
@@ -97,7 +100,7 @@ pub(super) fn floating(out: &mut Sink, spec: Spec, number: f64, verb: char) -> R
     if format == 'X' {
         text = text.to_uppercase().replace("+INF", "+Inf").replace("-INF", "-Inf").replace("NAN", "NaN");
     }
-    if spec.sharp && number.is_finite() && !matches!(format, 'b' | 'x' | 'X') {
+    if spec.sharp && number.is_finite() && format != 'b' {
         text = keep_zeros(&text, format, spec.precision);
     }
     if spec.space && !spec.plus && text.starts_with('+') {
@@ -124,24 +127,22 @@ pub(super) fn floating(out: &mut Sink, spec: Spec, number: f64, verb: char) -> R
     pad(out, spec, &text[1..])
 }
 
-/// `#`: a point always, and with `g` the zeros that it else drops.
+/// `#`: a point always, and with `g` and `x` the zeros that they else drop.
 fn keep_zeros(text: &str, format: char, precision: Option<usize>) -> String {
-    let at = text.find(['e', 'E']).unwrap_or(text.len());
+    let exponent: &[char] = if matches!(format, 'x' | 'X') { &['p', 'P'] } else { &['e', 'E'] };
+    let at = text.find(exponent).unwrap_or(text.len());
     let (mut body, tail) = (text[..at].to_owned(), &text[at..]);
-    let mut wanted = match format {
-        'g' | 'G' => precision.unwrap_or(6),
+    let wanted = match format {
+        'g' | 'G' | 'x' => precision.unwrap_or(6),
         _ => 0,
     };
-    if matches!(format, 'g' | 'G') && wanted == 0 {
-        wanted = 1;
-    }
+    // Go counts the x of 0x as a digit.
     let significant =
-        body.trim_start_matches(['+', '-', '0', '.']).chars().filter(char::is_ascii_digit).count();
+        body.trim_start_matches(['+', '-', ' ', '0', '.']).chars().filter(|c| *c != '.').count();
+    let zero = body.len() == 2 && body.ends_with('0');
     if !body.contains('.') {
         body.push('.');
     }
-    // Zero itself counts as one digit.
-    let have = if significant == 0 && wanted > 0 { 1 } else { significant };
-    body.extend(std::iter::repeat_n('0', wanted.saturating_sub(have)));
+    body.extend(std::iter::repeat_n('0', wanted.saturating_sub(significant + usize::from(zero))));
     body + tail
 }

@@ -14,8 +14,13 @@ impl Writer<'_> {
     /// An operand of `printf` or `print`.
     pub(super) fn operand(&mut self, value: &Value, verb: char) -> Result<(), Exceeded> {
         match (value, verb) {
-            (value, 'T') => number::pad(self.out, self.spec, value.type_name()),
-            (Value::Missing | Value::Nil, 'v') => number::pad(self.out, self.spec, "<nil>"),
+            (Value::Missing | Value::Nil, 'T' | 'v') => number::pad(self.out, self.spec, "<nil>"),
+            (value, 'T') => {
+                let shown = self.truncated(value.type_name());
+                number::pad(self.out, self.spec, shown)
+            }
+            // Go's own for wrapping errors, and for nothing here.
+            (value, 'w') => self.misfit(value, verb),
             (Value::Missing | Value::Nil, verb) => self.misfit(value, verb),
             (value, verb) => self.value(value, verb),
         }

@@ -40,7 +40,7 @@ fn index(call: &mut Call<'_, '_>) -> Result<Value, Fault> {
 
 /// An argument as a place in something of that length.
 fn position(call: &Call<'_, '_>, at: usize, length: usize) -> Result<usize, Fault> {
-    let index = call.int(at)?;
+    let index = call.index(at)?;
     let position = usize::try_from(index).ok().filter(|position| *position < length);
     position.ok_or_else(|| call.fail(format!("there is no element {index}: there are {length}")))
 }
@@ -57,7 +57,7 @@ fn slice(call: &mut Call<'_, '_>) -> Result<Value, Fault> {
     }
     let mut bounds = [0, length, length];
     for at in 1..call.arguments.len() {
-        let bound = call.int(at)?;
+        let bound = call.index(at)?;
         let bound = usize::try_from(bound).ok().filter(|bound| *bound <= length);
         bounds[at - 1] = bound.ok_or_else(|| call.fail(format!("index {at} is not within 0 to {length}")))?;
     }

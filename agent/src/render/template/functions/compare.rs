@@ -25,6 +25,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 fn equal(call: &Call<'_, '_>, left: &Value, right: &Value) -> Result<bool, Fault> {
     Ok(match (left, right) {
+        (Value::List(_) | Value::Map(_), nil) | (nil, Value::List(_) | Value::Map(_)) if nil.is_nil() => {
+            false
+        }
         (Value::List(_) | Value::Map(_), _) | (_, Value::List(_) | Value::Map(_)) => {
             return Err(call.fail("lists and maps cannot be compared"));
         }

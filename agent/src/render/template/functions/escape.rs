@@ -13,13 +13,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 fn escaped(call: &mut Call<'_, '_>, escape: fn(char) -> Escape) -> Result<Value, Fault> {
     let mut plain = call.sink();
-    match call.arguments {
-        [only] => match &only.value {
-            Value::Missing | Value::Nil => plain.str("<no value>")?,
-            value => fmt::print(&mut plain, std::iter::once(value))?,
-        },
-        arguments => fmt::print(&mut plain, arguments.iter().map(|argument| &argument.value))?,
-    }
+    // Nothing is a string here, as what an action prints.
+    let nothing = Value::text("<no value>");
+    let shown = call.arguments.iter().map(|argument| match &argument.value {
+        Value::Missing | Value::Nil => &nothing,
+        value => value,
+    });
+    fmt::print(&mut plain, shown)?;
     let mut sink = call.sink();
     for c in plain.text.chars() {
         match escape(c) {

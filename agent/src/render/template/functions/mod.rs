@@ -14,7 +14,7 @@ mod store;
 mod text;
 pub(super) mod time;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::error::Fault;
 use super::fmt::Sink;
@@ -152,6 +152,12 @@ pub(super) fn call(
     }
 }
 
+/// What null is where a list is wanted.
+fn no_list() -> &'static Arc<List> {
+    static EMPTY: LazyLock<Arc<List>> = LazyLock::new(Arc::default);
+    &EMPTY
+}
+
 /// A call of a function: its arguments by their types.
 pub(super) struct Call<'c, 's> {
     pub(super) function: &'static Function,
@@ -208,9 +214,18 @@ impl<'c> Call<'c, '_> {
         }
     }
 
+    /// An integer of its own type, which a literal with a point is not.
+    pub(super) fn index(&self, at: usize) -> Result<i64, Fault> {
+        match self.value(at) {
+            Value::Int(number) => Ok(*number),
+            _ => Err(self.wrong(at, "an int")),
+        }
+    }
+
     /// A list of one kind; null is an empty one.
     pub(super) fn list(&self, at: usize, of: &[Of], wanted: &str) -> Result<&'c Arc<List>, Fault> {
         match self.value(at) {
+            value if value.is_nil() => Ok(no_list()),
             Value::List(list) if of.contains(&list.of) || list.items.is_empty() => Ok(list),
             _ => Err(self.wrong(at, wanted)),
         }

@@ -299,20 +299,25 @@ impl Run<'_, '_> {
         names: &[Arc<str>],
         call: Option<(&[Operand], &Value, Option<Value>)>,
     ) -> Result<Value, Fault> {
-        let mut arguments = Vec::new();
-        if let Some((words, dot, last)) = call {
-            for word in words {
-                arguments.push(self.operand(word, dot)?);
-            }
-            arguments.extend(last.map(|value| Arg { value, literal: false }));
-        }
         let mut value = from;
-        for (number, name) in names.iter().enumerate() {
-            let is_last = number + 1 == names.len();
-            let given = if is_last { arguments.as_slice() } else { &[] };
-            value = fields::field(&value, name, given)?;
+        let Some((last_name, before)) = names.split_last() else {
+            return Ok(value);
+        };
+        for name in before {
+            value = fields::field(&value, name, false)?;
         }
-        Ok(value)
+        let Some((words, dot, last)) = call else {
+            return fields::last(&value, last_name, &[]);
+        };
+        if !fields::has_methods(&value) {
+            return fields::field(&value, last_name, !words.is_empty() || last.is_some());
+        }
+        let mut arguments = Vec::new();
+        for word in words {
+            arguments.push(self.operand(word, dot)?);
+        }
+        arguments.extend(last.map(|value| Arg { value, literal: false }));
+        fields::last(&value, last_name, &arguments)
     }
 
     fn function(

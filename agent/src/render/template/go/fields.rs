@@ -6,26 +6,42 @@ use super::super::error::Fault;
 use super::super::functions::{Arg, time};
 use super::super::value::{Pair, Server, Value};
 
-/// `value.name`, with arguments if it is a method.
-pub(super) fn field(value: &Value, name: &Arc<str>, arguments: &[Arg]) -> Result<Value, Fault> {
-    if let Some(result) = time::method(value, name, arguments) {
-        return result;
+/// Whether a value has methods, the only things here that take arguments.
+pub(super) fn has_methods(value: &Value) -> bool {
+    matches!(value, Value::Time(_) | Value::Named(_))
+}
+
+/// `value.name`, the last of its chain: a field or a method.
+pub(super) fn last(value: &Value, name: &Arc<str>, arguments: &[Arg]) -> Result<Value, Fault> {
+    match time::method(value, name, arguments) {
+        Some(result) => result,
+        None => field(value, name, !arguments.is_empty()),
     }
+}
+
+/// `value.name`, a field or a method without arguments.
+pub(super) fn field(value: &Value, name: &Arc<str>, arguments: bool) -> Result<Value, Fault> {
     let found = match value {
         // Of nothing, everything is nothing. Of a null, nothing is.
-        Value::Missing => Value::Missing,
+        Value::Missing => return Ok(Value::Missing),
         Value::Nil => return Err(Fault::action(format!("null has no field `{name}`"))),
         Value::Map(map) => map.entries.get(name).cloned().unwrap_or(Value::Missing),
         Value::Pair(pair) => of_pair(pair, name)?,
         Value::Server(server) => of_server(server, name)?,
-        other => {
-            return Err(Fault::action(format!("a {} has no field or method `{name}`", other.type_name())));
-        }
+        Value::Time(_) | Value::Named(_) => match time::method(value, name, &[]) {
+            Some(result) => result?,
+            None => return Err(no_field(value, name)),
+        },
+        other => return Err(no_field(other, name)),
     };
-    if !arguments.is_empty() {
+    if arguments {
         return Err(Fault::action(format!("`{name}` is a field and takes no arguments")));
     }
     Ok(found)
+}
+
+fn no_field(value: &Value, name: &str) -> Fault {
+    Fault::action(format!("a {} has no field or method `{name}`", value.type_name()))
 }
 
 fn of_pair(pair: &Pair, name: &str) -> Result<Value, Fault> {
