@@ -124,7 +124,7 @@ impl Template {
     pub fn render(&self, keys: &Keys, context: &Context) -> Result<String, TemplateError> {
         let mut session = Session::new(keys, context, &self.includes);
         match &self.body {
-            Body::Go(program) => go::run(program, &mut session, Value::Missing),
+            Body::Go(program) => go::run(program, &mut session, &Value::Missing),
             Body::Handlebars(compiled) => compiled.render(session),
         }
     }

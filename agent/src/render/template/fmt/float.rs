@@ -45,17 +45,15 @@ pub(super) fn format(number: f64, verb: char, precision: Option<usize>) -> Strin
             let places = precision.unwrap_or(decimal.digits.len().saturating_sub(1));
             exponential(&decimal, places, verb)
         }
-        'f' => match precision {
-            Some(places) => {
+        'f' => {
+            if let Some(places) = precision {
                 let known = places.min(MOST_DIGITS);
                 let zeros = "0".repeat(places - known);
                 format!("{:.*}{zeros}", known, number.abs())
+            } else {
+                fixed(&decimal(number, None))
             }
-            None => {
-                let decimal = decimal(number, None);
-                fixed(&decimal)
-            }
-        },
+        }
         verb => general(number, verb, precision),
     };
     format!("{sign}{body}")

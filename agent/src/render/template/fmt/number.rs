@@ -77,7 +77,7 @@ pub(super) fn unicode(out: &mut Sink, spec: Spec, number: i64) -> Result<(), Exc
         && let Some(c) =
             u32::try_from(number).ok().and_then(char::from_u32).filter(|c| quote::is_printable(*c))
     {
-        text.push_str(&format!(" '{c}'"));
+        text.extend([' ', '\'', c, '\'']);
     }
     pad(out, Spec { zero: false, ..spec }, &text)
 }

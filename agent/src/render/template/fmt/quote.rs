@@ -46,11 +46,16 @@ fn quoted(chars: impl Iterator<Item = char>, quote: char, ascii: bool) -> String
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             '\x0b' => out.push_str("\\v"),
-            '\0'..='\x1f' | '\x7f' => out.push_str(&format!("\\x{:02x}", c as u32)),
-            c if (c as u32) < 0x1_0000 => out.push_str(&format!("\\u{:04x}", c as u32)),
-            c => out.push_str(&format!("\\U{:08x}", c as u32)),
+            '\0'..='\x1f' | '\x7f' => escape(&mut out, 'x', 2, c),
+            c if (c as u32) < 0x1_0000 => escape(&mut out, 'u', 4, c),
+            c => escape(&mut out, 'U', 8, c),
         }
     }
     out.push(quote);
     out
+}
+
+fn escape(out: &mut String, kind: char, digits: usize, c: char) {
+    out.extend(['\\', kind]);
+    out.extend([format!("{:0digits$x}", c as u32)]);
 }

@@ -112,7 +112,7 @@ impl Writer<'_> {
             if self.spec.space || number == 0 {
                 shown.push_str(prefix);
             }
-            shown.push_str(&if verb == 'x' { format!("{byte:02x}") } else { format!("{byte:02X}") });
+            shown.extend([if verb == 'x' { format!("{byte:02x}") } else { format!("{byte:02X}") }]);
         }
         number::pad(self.out, self.spec, &shown)
     }

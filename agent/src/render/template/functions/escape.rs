@@ -64,6 +64,10 @@ fn query(c: char) -> Escape {
     match c {
         'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' | '~' => Escape::Same,
         ' ' => Escape::Fixed("+"),
-        c => Escape::Made(c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect()),
+        c => {
+            let mut buffer = [0; 4];
+            let bytes = c.encode_utf8(&mut buffer).bytes().map(|byte| format!("%{byte:02X}"));
+            Escape::Made(bytes.collect::<Vec<_>>().concat())
+        }
     }
 }

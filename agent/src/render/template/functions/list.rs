@@ -94,7 +94,7 @@ fn sorted(
 }
 
 fn map(call: &mut Call<'_, '_>) -> Result<Value, Fault> {
-    if call.arguments.len() % 2 != 0 {
+    if !call.arguments.len().is_multiple_of(2) {
         return Err(call.fail("takes keys and values in turn, so an even number of arguments"));
     }
     let mut entries: BTreeMap<Arc<str>, Value> = BTreeMap::new();

@@ -10,8 +10,8 @@ use super::{Call, Function, plain};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     plain("lookupIP", 1, 1, |call| addresses(call, |_| true)),
-    plain("lookupIPV4", 1, 1, |call| addresses(call, |address| address.is_ipv4())),
-    plain("lookupIPV6", 1, 1, |call| addresses(call, |address| address.is_ipv6())),
+    plain("lookupIPV4", 1, 1, |call| addresses(call, IpAddr::is_ipv4)),
+    plain("lookupIPV6", 1, 1, |call| addresses(call, IpAddr::is_ipv6)),
     plain("lookupSRV", 3, 3, servers),
 ];
 

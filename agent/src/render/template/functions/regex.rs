@@ -127,7 +127,7 @@ fn translated(pattern: &str) -> String {
             // `[:alpha:]` within a class.
             '[' => match rest.split_once(":]") {
                 Some((name, after)) => {
-                    out.push_str(&format!("[{name}:]"));
+                    out.extend(["[", name, ":]"]);
                     rest = after;
                 }
                 None => out.push_str("\\["),

@@ -44,7 +44,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     plain("squote", 1, 1, |call| quote(call, "'%v'")),
     plain("sha256sum", 1, 1, |call| {
         let digest = Sha256::digest(call.text(0)?.as_bytes());
-        call.made(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        let digits: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        call.made(digits.concat())
     }),
     variadic("print", 0, |call| {
         let mut sink = call.sink();

@@ -123,22 +123,15 @@ fn format(time: &ZonedDateTime, layout: &str) -> String {
     let mut out = String::new();
     let mut rest = layout;
     while let Some(c) = rest.chars().next() {
-        match ELEMENTS.iter().find(|element| stands_at(rest, element)) {
-            Some(element) => {
-                element_of(time, element, &mut out);
-                rest = &rest[element.len()..];
-            }
-            None => match fraction(rest) {
-                Some(length) => {
-                    // Nothing but digits after a seconds' point counts.
-                    write_fraction(time, &rest[..length], &mut out);
-                    rest = &rest[length..];
-                }
-                None => {
-                    out.push(c);
-                    rest = &rest[c.len_utf8()..];
-                }
-            },
+        if let Some(element) = ELEMENTS.iter().find(|element| stands_at(rest, element)) {
+            element_of(time, element, &mut out);
+            rest = &rest[element.len()..];
+        } else if let Some(length) = fraction(rest) {
+            write_fraction(time, &rest[..length], &mut out);
+            rest = &rest[length..];
+        } else {
+            out.push(c);
+            rest = &rest[c.len_utf8()..];
         }
     }
     out

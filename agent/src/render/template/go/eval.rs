@@ -16,7 +16,7 @@ use super::number::Number;
 pub(in super::super) fn run(
     program: &Program,
     session: &mut Session<'_>,
-    data: Value,
+    data: &Value,
 ) -> Result<String, TemplateError> {
     let most = session.meter.limits.output;
     let mut run = Run {
@@ -26,7 +26,7 @@ pub(in super::super) fn run(
         variables: vec![(0, data.clone())],
         line: 1,
     };
-    match run.block(&program.main, &data) {
+    match run.block(&program.main, data) {
         Ok(_) => Ok(run.out.text),
         Err(fault) => Err(fault.at(&program.file, run.line)),
     }
@@ -367,7 +367,7 @@ impl Run<'_, '_> {
         }
         self.session.meter.enter_include()?;
         self.session.files.push(name.clone());
-        let text = run(&program, self.session, data)?;
+        let text = run(&program, self.session, &data)?;
         self.session.files.pop();
         self.session.meter.leave_include();
         self.session.meter.made(text.len())?;

@@ -230,13 +230,11 @@ impl<'s> Lexer<'s> {
 
     fn number(&mut self) -> Lexed<'s> {
         let rest = self.rest();
-        match super::number::scan(rest) {
-            Some(length) => Ok(self.take(Kind::Number, length)),
-            None => {
-                let end = rest.find(|c: char| !is_name(c) && !"+-._".contains(c)).unwrap_or(rest.len());
-                self.fail(format!("{} is not a number", super::quoted(&rest[..end.max(1)])))
-            }
+        if let Some(length) = super::number::scan(rest) {
+            return Ok(self.take(Kind::Number, length));
         }
+        let end = rest.find(|c: char| !is_name(c) && !"+-._".contains(c)).unwrap_or(rest.len());
+        self.fail(format!("{} is not a number", super::quoted(&rest[..end.max(1)])))
     }
 }
 

@@ -59,9 +59,9 @@ pub(super) fn number(text: &str) -> Result<Number, Fault> {
         None => (1, plain.strip_prefix('+').unwrap_or(&plain)),
     };
     if let Some(number) = integer(sign, size) {
-        return number
+        return i64::try_from(number)
             .map(Number::Int)
-            .ok_or_else(|| Fault::Syntax(format!("{} is too large for an integer", super::quoted(text))));
+            .map_err(|_| Fault::Syntax(format!("{} is too large for an integer", super::quoted(text))));
     }
     let float = match size.strip_prefix("0x") {
         Some(hexadecimal) => hexadecimal_float(hexadecimal).map(|size| f64::from(sign) * size),
@@ -72,8 +72,8 @@ pub(super) fn number(text: &str) -> Result<Number, Fault> {
     float.filter(|float: &f64| float.is_finite()).map(Number::Float).ok_or_else(wrong)
 }
 
-/// The integer, or that it does not fit, if the text has an integer's form.
-fn integer(sign: i32, size: &str) -> Option<Option<i64>> {
+/// The integer, if the text has an integer's form. It may be larger than ours are.
+fn integer(sign: i32, size: &str) -> Option<i128> {
     let (digits, base) = match size.as_bytes() {
         [b'0', b'x', ..] => (&size[2..], 16),
         [b'0', b'o', ..] => (&size[2..], 8),
@@ -85,7 +85,7 @@ fn integer(sign: i32, size: &str) -> Option<Option<i64>> {
         return None;
     }
     let size = i128::from_str_radix(digits, base).unwrap_or(i128::MAX);
-    Some(i64::try_from(size.saturating_mul(sign.into())).ok())
+    Some(size.saturating_mul(sign.into()))
 }
 
 /// Underscores stand between digits, or between a base's prefix and a digit.

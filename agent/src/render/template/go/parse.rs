@@ -96,7 +96,7 @@ impl<'s> Parser<'s> {
         Err((self.line, Fault::Syntax(why.into())))
     }
 
-    pub(super) fn unexpected<T>(&self, token: &Token<'_>, place: &str) -> Parsed<T> {
+    pub(super) fn unexpected<T>(token: &Token<'_>, place: &str) -> Parsed<T> {
         let why = match token.kind {
             Kind::End => format!("the file ends inside {place}"),
             _ => format!("{} cannot stand in {place}", token.shown()),
@@ -104,9 +104,9 @@ impl<'s> Parser<'s> {
         Err((token.line, Fault::Syntax(why)))
     }
 
-    fn expect(&mut self, kind: Kind, place: &str) -> Parsed<Token<'s>> {
+    fn demand(&mut self, kind: Kind, place: &str) -> Parsed<Token<'s>> {
         let token = self.next_word()?;
-        if token.kind == kind { Ok(token) } else { self.unexpected(&token, place) }
+        if token.kind == kind { Ok(token) } else { Parser::unexpected(&token, place) }
     }
 
     /// Runs something that stands inside something else.
@@ -201,7 +201,7 @@ impl<'s> Parser<'s> {
                 Node::Action(self.pipeline("an action", Kind::Right)?)
             }
             Keyword::End => {
-                self.expect(Kind::Right, "`end`")?;
+                self.demand(Kind::Right, "`end`")?;
                 return Ok(Err(Closer::End));
             }
             Keyword::Else => {
@@ -212,7 +212,7 @@ impl<'s> Parser<'s> {
                         .fail("confd's Go has no `{{else with}}`; write `{{else}}{{with …}}…{{end}}`");
                 }
                 if next.kind != Kind::Keyword(Keyword::If) {
-                    self.expect(Kind::Right, "`else`")?;
+                    self.demand(Kind::Right, "`else`")?;
                 }
                 return Ok(Err(Closer::Else));
             }
@@ -225,7 +225,7 @@ impl<'s> Parser<'s> {
                 if self.ranges == 0 {
                     return self.fail(format!("`{{{{{}}}}}` outside of `{{{{range}}}}`", token.text));
                 }
-                self.expect(Kind::Right, "`break` or `continue`")?;
+                self.demand(Kind::Right, "`break` or `continue`")?;
                 if keyword == Keyword::Break { Node::Break } else { Node::Continue }
             }
             Keyword::Define => return self.fail("`{{define}}` must not stand inside another block"),
@@ -295,7 +295,7 @@ impl<'s> Parser<'s> {
 
     fn template_name(&mut self, place: &str) -> Parsed<Arc<str>> {
         let token = self.next_word()?;
-        self.text_of(&token)?.map_or_else(|| self.unexpected(&token, place), Ok)
+        self.text_of(&token)?.map_or_else(|| Parser::unexpected(&token, place), Ok)
     }
 
     /// The text of a string literal.
@@ -311,7 +311,7 @@ impl<'s> Parser<'s> {
     fn define(&mut self, line: u32) -> Parsed<()> {
         let opener = Token { kind: Kind::Keyword(Keyword::Define), text: "define", line };
         let name = self.template_name("`define`")?;
-        self.expect(Kind::Right, "`define`")?;
+        self.demand(Kind::Right, "`define`")?;
         self.body_of(name, opener)
     }
 

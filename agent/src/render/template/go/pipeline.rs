@@ -34,7 +34,7 @@ impl<'s> Parser<'s> {
                     let command = self.command()?;
                     pipeline.commands.push(command);
                 }
-                _ => return self.unexpected(&token, place),
+                _ => return Parser::unexpected(&token, place),
             }
         }
     }
@@ -80,7 +80,7 @@ impl<'s> Parser<'s> {
                     self.back(variable);
                     return Ok(());
                 }
-                _ => return self.unexpected(&next, "`range`, where `:=` should come"),
+                _ => return Parser::unexpected(&next, "`range`, where `:=` should come"),
             }
         }
     }
@@ -116,7 +116,7 @@ impl<'s> Parser<'s> {
                 Kind::Space => continue,
                 Kind::Right | Kind::CloseParen => self.back(token),
                 Kind::Pipe => {}
-                _ => return self.unexpected(&token, "a command"),
+                _ => return Parser::unexpected(&token, "a command"),
             }
             if words.is_empty() {
                 return self.fail("a command without words");

@@ -65,7 +65,7 @@ struct Scan<'t> {
     inline: Vec<String>,
 }
 
-impl<'t> Scan<'t> {
+impl Scan<'_> {
     fn skip(&mut self, length: usize) {
         self.line += u32::try_from(self.rest[..length].matches('\n').count()).unwrap_or(0);
         self.rest = &self.rest[length..];
@@ -129,8 +129,7 @@ impl<'t> Scan<'t> {
             match (quote, c) {
                 (Some(_), _) if escaped => escaped = false,
                 (Some(_), '\\') => escaped = true,
-                (Some(open), c) if c == open => quote = None,
-                (Some(_), _) => {}
+                (Some(open), c) => quote = (c != open).then_some(open),
                 (None, '"' | '\'') => quote = Some(c),
                 (None, '}') if self.rest[at..].starts_with("}}") => return Ok(at),
                 (None, '(' | '[' | '{') => {

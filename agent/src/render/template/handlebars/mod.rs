@@ -9,6 +9,7 @@ mod probe;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::thread::ScopedJoinHandle;
 
 use handlebars::{Context, Handlebars, RenderError, RenderErrorReason, TemplateErrorReason, no_escape};
 
@@ -66,8 +67,10 @@ pub(super) fn compile(
         }
         let read = || {
             let folder = includes.folder()?;
-            let name =
-                if taken.name.ends_with(".hbs") { taken.name.clone() } else { format!("{}.hbs", taken.name) };
+            let name = match taken.name.strip_suffix(".hbs") {
+                Some(_) => taken.name.clone(),
+                None => format!("{}.hbs", taken.name),
+            };
             Ok((folder.file(&name), folder.read(&name, limits)?))
         };
         let (file, text) = read().map_err(|fault: Fault| fault.at(&from, taken.line))?;
@@ -97,7 +100,7 @@ impl Compiled {
                 };
                 Fault::Syntax(why).at(file, line)
             })?;
-        probes.into_file(&mut template);
+        probes.put_into(&mut template);
         self.parts.insert(name.to_owned(), Part { file: file.to_owned(), template });
         Ok(taken.into_iter().map(|taken| (file.to_owned(), taken)).collect())
     }
@@ -111,7 +114,7 @@ impl Compiled {
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("handlebars".into()).stack_size(STACK);
             let rendered =
-                thread.spawn_scoped(scope, || self.render_here(session, most)).map(|thread| thread.join());
+                thread.spawn_scoped(scope, || self.render_here(session, most)).map(ScopedJoinHandle::join);
             match rendered {
                 Ok(Ok(result)) => result,
                 Ok(Err(_)) => Err(self.error(Fault::action("rendering stopped"), None, None)),
@@ -188,13 +191,8 @@ fn fault_of(error: &RenderError) -> Fault {
     }
 }
 
-/// The crate's messages draw pictures of several lines.
+/// The crate's messages draw pictures of several lines, and say what is wrong in the last one.
 fn one_line(text: &str) -> String {
-    text.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .last()
-        .unwrap_or_default()
-        .trim_start_matches("= ")
-        .to_owned()
+    let last = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
+    last.trim_start_matches("= ").to_owned()
 }

@@ -37,7 +37,7 @@ impl Probes {
     }
 
     /// Puts them into a file.
-    pub(super) fn into_file(&self, template: &mut Template) {
+    pub(super) fn put_into(&self, template: &mut Template) {
         self.inside(template);
         surround(template, &self.partial);
     }
@@ -54,7 +54,7 @@ impl Probes {
                 }
                 TemplateElement::DecoratorBlock(block) | TemplateElement::PartialBlock(block) => {
                     if let Some(inner) = &mut block.template {
-                        self.into_file(inner);
+                        self.put_into(inner);
                     }
                 }
                 _ => {}

@@ -12,7 +12,7 @@ fn bounded(text: &str, syntax: Syntax) -> Result<String, TemplateError> {
         value: 50_000,
         made: 4_000_000,
         elements: 20_000,
-        time: Duration::from_secs(3600),
+        time: Duration::from_hours(1),
         ..Limits::default()
     };
     Template::compile("t".as_ref(), text, syntax)?
