@@ -1,7 +1,6 @@
 //! The templates that ship: both syntaxes render the same, and nginx takes it.
 
-// Clippy lets tests unwrap, and not the functions that they share.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "the helpers of tests may fail as tests do")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
