@@ -63,6 +63,8 @@ pub enum Command {
     Confd(Confd),
     /// Check one file of nginx's configuration inside a copy of all of it
     NginxCheck(NginxCheck),
+    /// Render one template with the keys of a JSON file
+    Template(Template),
 }
 
 /// The command line of confd, which is not for clap: its long flags have one dash.
@@ -213,6 +215,20 @@ pub struct Guard {
     /// For how many nanoseconds to keep serving after its death
     #[arg(long)]
     pub keep: u64,
+}
+
+/// Options of `vipward template`.
+#[derive(Debug, Args)]
+pub struct Template {
+    /// Template to render: Handlebars if it ends in .hbs, else Go's syntax
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// JSON object of keys and values
+    #[arg(long, value_name = "KEYS.json")]
+    pub keys: Option<PathBuf>,
+    /// Only the keys below this path, without it, as a resource's prefix has it
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    pub prefix: String,
 }
 
 /// Which agent of this host is meant.

@@ -8,7 +8,7 @@ use clap::Parser;
 use vipward::cli::{Cli, Command, Confd};
 use vipward::control::show::{self, Show};
 use vipward::control::verbs;
-use vipward::render::{nginx, service};
+use vipward::render::{nginx, service, template};
 use vipward::{config, guard, kv, logging, supervise};
 
 fn main() -> ExitCode {
@@ -54,6 +54,14 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Kv(options) => kv::run(&options, &mut std::io::stdout().lock()),
         Command::Confd(Confd { arguments }) => confd(arguments),
         Command::NginxCheck(options) => Ok(nginx::check::command(&options)?),
+        Command::Template(options) => match template::command::run(&options, &mut std::io::stdout().lock()) {
+            Ok(()) => Ok(0),
+            // As editors and CI read it: the file comes first.
+            Err(error) => {
+                eprintln!("{error}");
+                Ok(1)
+            }
+        },
     }
 }
 

@@ -5,7 +5,7 @@
 //! * [`resource`]: what is rendered where;
 //! * [`store`]: the stores; [`keys`], [`feed`]: what a store holds, and what of it is news;
 //! * [`engine`]: what is rendered when;
-//! * [`apply`]: from text to the file;
+//! * [`template`]: from keys to text; [`apply`]: from text to the file;
 //! * [`reload`], [`pending`]: from the file to the service;
 //! * [`service`]: how all this is started;
 //! * [`nginx`]: what is known of one service in particular.
@@ -23,3 +23,4 @@ pub mod service;
 pub mod settings;
 pub mod shell;
 pub mod store;
+pub mod template;
