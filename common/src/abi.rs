@@ -14,6 +14,8 @@ pub mod names {
     pub const PROGRAM: &str = "vipward";
     /// The program that carries out a [`super::Command`]; it is only ever run by BPF_PROG_TEST_RUN.
     pub const CONTROL: &str = "control";
+    /// The program that packets leave interfaces through.
+    pub const EGRESS: &str = "egress";
     /// [`super::RouterKey`] → [`super::Router`].
     pub const ROUTERS: &str = "ROUTERS";
     /// [`super::PeerKey`] → [`super::Peer`].

@@ -45,6 +45,8 @@ pub enum Fenced {
     Solicitation = 1,
     /// An IP packet to it that this host would have taken in.
     Packet = 2,
+    /// A packet that this host would have sent from it, or about it.
+    Sent = 3,
 }
 
 /// Number of [`Fenced`] kinds.
@@ -52,7 +54,7 @@ pub const FENCED: usize = Fenced::ALL.len();
 
 impl Fenced {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Fenced; 3] = [Fenced::Arp, Fenced::Solicitation, Fenced::Packet];
+    pub const ALL: [Fenced; 4] = [Fenced::Arp, Fenced::Solicitation, Fenced::Packet, Fenced::Sent];
 
     /// For status and metrics.
     pub const fn label(self) -> &'static str {
@@ -60,6 +62,7 @@ impl Fenced {
             Fenced::Arp => "arp",
             Fenced::Solicitation => "neighbour_solicitation",
             Fenced::Packet => "packet",
+            Fenced::Sent => "sent",
         }
     }
 }

@@ -93,13 +93,15 @@ pub mod arp {
     pub const TARGET: usize = 24;
 }
 
-/// Neighbour solicitation (RFC 4861 §4.3).
+/// Neighbour solicitation and advertisement (RFC 4861 §4.3).
 pub mod nd {
     /// IP protocol number of ICMPv6.
     pub const ICMPV6: u8 = 58;
     /// ICMPv6 type.
     pub const SOLICITATION: u8 = 135;
-    /// Offset of the address that is asked for within the ICMPv6 message.
+    /// ICMPv6 type (RFC 4861 §4.4).
+    pub const ADVERTISEMENT: u8 = 136;
+    /// Offset of the address that is asked for or told within the ICMPv6 message.
     pub const TARGET: usize = 8;
 }
 

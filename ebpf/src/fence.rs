@@ -11,7 +11,7 @@ use vipward_common::reason::Fenced;
 use vipward_common::wire::{arp, eth, ipv4, ipv6, nd};
 
 use crate::address::Words;
-use crate::frame::Frame;
+use crate::frame::{Bytes, Frame};
 use crate::maps;
 use crate::parse;
 
@@ -80,7 +80,7 @@ fn v6(frame: &Frame, at: usize, ifindex: u32) -> Option<(u32, Fenced)> {
 
 /// The slot of the router whose virtual address this is, if it may not be served now.
 #[inline(always)]
-fn barred(ifindex: u32, family: u8, address: Words) -> Option<u32> {
+pub(crate) fn barred(ifindex: u32, family: u8, address: Words) -> Option<u32> {
     let slot = maps::vip(&VipKey { ifindex, family, reserved: [0; 3], address: address.to_address() })?;
     // SAFETY: takes nothing.
     let now = unsafe { bpf_ktime_get_ns() };

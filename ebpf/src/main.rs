@@ -19,6 +19,7 @@
 mod address;
 mod check;
 mod control;
+mod egress;
 mod event;
 mod fence;
 mod frame;
@@ -30,8 +31,8 @@ mod watch;
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use aya_ebpf::macros::xdp;
-use aya_ebpf::programs::XdpContext;
+use aya_ebpf::macros::{classifier, xdp};
+use aya_ebpf::programs::{TcContext, XdpContext};
 use aya_log_ebpf::{debug, trace};
 use vipward_common::reason::Reason;
 
@@ -66,6 +67,17 @@ fn vipward(ctx: XdpContext) -> u32 {
             XDP_PASS
         }
     }
+}
+
+/// `TCX_NEXT`: whatever program comes next decides.
+const TCX_NEXT: i32 = -1;
+/// `TCX_DROP`.
+const TCX_DROP: i32 = 2;
+
+/// Runs for every packet that leaves.
+#[classifier]
+fn egress(ctx: TcContext) -> i32 {
+    if egress::drops(&ctx) { TCX_DROP } else { TCX_NEXT }
 }
 
 /// Runs for a [`vipward_common::abi::Command`] of the agent, by BPF_PROG_TEST_RUN.

@@ -5,7 +5,7 @@ use vipward_common::reason::Reason;
 use vipward_common::timing::{NANOS_PER_CENTI, NANOS_PER_SEC};
 use vipward_common::wire::{eth, ipv4, vrrp};
 
-use crate::frame::Frame;
+use crate::frame::{Bytes, Frame};
 use crate::parse::Packet;
 
 /// Where the last word of a message may lie at most: behind two tags, an IPv4 header with options, and itself.

@@ -4,7 +4,7 @@ use vipward_common::abi::RouterKey;
 use vipward_common::wire::{IPPROTO_VRRP, eth, ipv4, ipv6};
 
 use crate::address::Words;
-use crate::frame::Frame;
+use crate::frame::{Bytes, Frame};
 
 /// What the headers in front of the VRRP message say.
 pub(crate) struct Packet {
@@ -71,7 +71,7 @@ pub(crate) fn packet(frame: &Frame, ifindex: u32) -> Option<Packet> {
 
 /// Follows up to two VLAN tags. VID 0 is a priority tag and no VLAN.
 #[inline(always)]
-pub(crate) fn link(frame: &Frame) -> Option<Link> {
+pub(crate) fn link(frame: &impl Bytes) -> Option<Link> {
     let mut link = Link { ethertype: frame.u16(eth::TYPE)?, network: eth::LEN, outer_vid: 0, inner_vid: 0 };
     for _ in 0..eth::MAX_VLANS {
         if link.ethertype != eth::VLAN && link.ethertype != eth::SERVICE_VLAN {

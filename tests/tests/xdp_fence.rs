@@ -87,7 +87,7 @@ impl Bench {
         }
     }
 
-    fn fenced(&self) -> [u64; 3] {
+    fn fenced(&self) -> [u64; 4] {
         self.path.counters(&self.key).unwrap().fenced
     }
 
@@ -175,7 +175,7 @@ fn without_a_lease_nothing_serves_the_address_and_everything_else_passes() {
         for frame in &kept {
             assert!(!bench.passes(frame), "{frame:02x?}");
         }
-        assert_eq!(bench.fenced(), [4, 0, 1]);
+        assert_eq!(bench.fenced(), [4, 0, 1, 0]);
         for frame in &free {
             assert!(bench.passes(frame), "{frame:02x?}");
         }
@@ -206,12 +206,49 @@ fn without_a_lease_nothing_serves_an_ipv6_address() {
         for frame in &kept {
             assert!(!bench.passes(frame), "{frame:02x?}");
         }
-        assert_eq!(bench.fenced(), [0, 1, 2]);
+        assert_eq!(bench.fenced(), [0, 1, 2, 0]);
         for frame in &free {
             assert!(bench.passes(frame), "{frame:02x?}");
         }
         bench.hold();
         assert!(kept.iter().chain(&free).all(|frame| bench.passes(frame)));
+    });
+}
+
+/// Nothing is said in the name of an address that may not be served, and everything else is.
+#[test]
+fn without_a_lease_nothing_leaves_from_the_address() {
+    alone("egress", |_| {
+        let cases = [
+            (
+                4,
+                vec![
+                    arp(1, VIP4, "10.0.0.9"),
+                    arp(2, VIP4, "10.0.0.9"),
+                    arp(1, VIP4, VIP4),
+                    udp4(VIP4, "10.0.0.9"),
+                ],
+            ),
+            (
+                6,
+                vec![
+                    neighbour(136, "ff02::1", VIP6),
+                    ipv6(17, VIP6, "fd00::9", &[0, 53, 0, 53, 0, 8, 0, 0]),
+                    ipv6(58, VIP6, "ff02::1:ff00:9", &[135, 0, 0, 0, 0, 0, 0, 0]),
+                ],
+            ),
+        ];
+        let free =
+            [arp(1, "10.0.0.2", VIP4), udp4("10.0.0.2", VIP4), neighbour(135, "ff02::1:ff00:50", VIP6)];
+        for (family, kept) in cases {
+            let mut bench = Bench::new(family);
+            let stopped = |bench: &mut Bench, frame: &[u8]| bench.path.run_egress(frame).unwrap();
+            assert!(kept.iter().all(|frame| stopped(&mut bench, frame)));
+            assert_eq!(bench.fenced()[Fenced::Sent as usize], kept.len() as u64);
+            assert!(!free.iter().any(|frame| stopped(&mut bench, frame)));
+            bench.hold();
+            assert!(!kept.iter().chain(&free).any(|frame| stopped(&mut bench, frame)));
+        }
     });
 }
 

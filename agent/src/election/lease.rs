@@ -126,8 +126,8 @@ impl Driver {
 
     /// Removes what an earlier agent left and this configuration does not mention.
     pub(super) fn sweep(&mut self) {
-        if let Some(why) = self.paths.take_unpinned() {
-            self.warn(format!("the fence ends with this process, whatever becomes of the VIPs: {why}"));
+        for note in self.paths.take_notes() {
+            self.warn(note);
         }
         if let Err(error) = self.paths.sweep() {
             self.warn(format!("not everything that an earlier agent left could be removed: {error}"));

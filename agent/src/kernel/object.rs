@@ -1,6 +1,6 @@
 //! The XDP program, embedded, and what it takes to load it.
 
-use aya::programs::{ProgramError, Xdp};
+use aya::programs::{ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use nix::errno::Errno;
 use tracing::Level;
@@ -18,7 +18,7 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/vi
 /// Capabilities that loading and attaching need.
 const NEEDED: [Capability; 3] = [privileges::BPF, privileges::NET_ADMIN, privileges::PERFMON];
 
-/// Creates the maps, or takes over those that are pinned, and loads both programs.
+/// Creates the maps, or takes over those that are pinned, and loads the programs.
 pub(super) fn load(pins: Option<&Pins>) -> Result<Ebpf, KernelError> {
     let level = log_level();
     let mut loader = EbpfLoader::new();
@@ -32,10 +32,21 @@ pub(super) fn load(pins: Option<&Pins>) -> Result<Ebpf, KernelError> {
             .load()
             .map_err(|source| refused(&source).unwrap_or(KernelError::Program { name, source }))?;
     }
+    let name = names::EGRESS;
+    egress(&mut bpf)?
+        .load()
+        .map_err(|source| refused(&source).unwrap_or(KernelError::Program { name, source }))?;
     Ok(bpf)
 }
 
-/// One of the object's programs.
+/// The program that packets leave through.
+pub(super) fn egress(bpf: &mut Ebpf) -> Result<&mut SchedClassifier, KernelError> {
+    let name = names::EGRESS;
+    let program = bpf.program_mut(name).ok_or(KernelError::Missing(name))?;
+    program.try_into().map_err(|source: ProgramError| KernelError::Program { name, source })
+}
+
+/// One of the object's XDP programs.
 pub(super) fn program<'a>(bpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, KernelError> {
     let program = bpf.program_mut(name).ok_or(KernelError::Missing(name))?;
     program.try_into().map_err(|source: ProgramError| KernelError::Program { name, source })

@@ -185,10 +185,16 @@ impl Paths {
         }
     }
 
-    /// Why the leases end with this process, if they were to outlive it.
-    /// Told once.
-    pub fn take_unpinned(&mut self) -> Option<String> {
-        self.unpinned.take()
+    /// What is fenced less than it should be, and why; told once.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        let unpinned = self
+            .unpinned
+            .take()
+            .map(|why| format!("the fence ends with this process, whatever becomes of the VIPs: {why}"));
+        unpinned
+            .into_iter()
+            .chain(self.xdp.as_mut().map_or_else(|_| Vec::new(), XdpPath::take_notes))
+            .collect()
     }
 
     /// The map of the leases, if there are any.

@@ -14,7 +14,6 @@ use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::statfs::{FsType, fstatfs};
 
-use super::Kind;
 use super::error::KernelError;
 
 /// Name of the mount point in the run directory.
@@ -28,6 +27,29 @@ const VERSION: &str = "-v1";
 const KERNELS: &str = ".debug";
 /// Name of a pinned link, before its interface's index and its kind.
 const LINK: &str = "link-";
+
+/// Where a program sits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hook {
+    /// In the driver.
+    Xdp,
+    /// Behind it.
+    XdpGeneric,
+    /// Where packets leave.
+    Egress,
+}
+
+impl Hook {
+    const ALL: [Hook; 3] = [Hook::Xdp, Hook::XdpGeneric, Hook::Egress];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Hook::Xdp => "xdp",
+            Hook::XdpGeneric => "xdp-generic",
+            Hook::Egress => "egress",
+        }
+    }
+}
 
 /// The folder of pins.
 #[derive(Debug)]
@@ -84,16 +106,16 @@ impl Pins {
     }
 
     /// Where the link of an interface is pinned.
-    pub(super) fn link(&self, ifindex: u32, kind: Kind) -> PathBuf {
-        self.dir.join(format!("{LINK}{ifindex}-{}{VERSION}", kind.name()))
+    pub(super) fn link(&self, ifindex: u32, hook: Hook) -> PathBuf {
+        self.dir.join(format!("{LINK}{ifindex}-{}{VERSION}", hook.name()))
     }
 
-    /// The links that are there: interface, kind and file.
-    pub(super) fn links(&self) -> Vec<(u32, Kind, PathBuf)> {
+    /// The links that are there: interface, hook and file.
+    pub(super) fn links(&self) -> Vec<(u32, Hook, PathBuf)> {
         let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
         entries
             .filter_map(|entry| {
-                link_name(&entry.file_name()).map(|(ifindex, kind)| (ifindex, kind, entry.path()))
+                link_name(&entry.file_name()).map(|(ifindex, hook)| (ifindex, hook, entry.path()))
             })
             .collect()
     }
@@ -141,10 +163,10 @@ fn is_bpf(folder: &File) -> io::Result<bool> {
     Ok(fstatfs(folder)?.filesystem_type() == BPF_FS)
 }
 
-fn link_name(name: &OsStr) -> Option<(u32, Kind)> {
-    let (ifindex, kind) = name.to_str()?.strip_prefix(LINK)?.strip_suffix(VERSION)?.split_once('-')?;
-    let kind = [Kind::Xdp, Kind::XdpGeneric].into_iter().find(|known| known.name() == kind)?;
-    Some((ifindex.parse().ok()?, kind))
+fn link_name(name: &OsStr) -> Option<(u32, Hook)> {
+    let (ifindex, hook) = name.to_str()?.strip_prefix(LINK)?.strip_suffix(VERSION)?.split_once('-')?;
+    let hook = Hook::ALL.into_iter().find(|known| known.name() == hook)?;
+    Some((ifindex.parse().ok()?, hook))
 }
 
 #[cfg(test)]
@@ -154,9 +176,9 @@ mod tests {
     #[test]
     fn links_are_known_by_their_names() {
         let pins = Pins { dir: PathBuf::from("/nowhere") };
-        for (ifindex, kind) in [(2, Kind::Xdp), (1234, Kind::XdpGeneric)] {
-            let path = pins.link(ifindex, kind);
-            assert_eq!(link_name(path.file_name().unwrap()), Some((ifindex, kind)));
+        for (ifindex, hook) in [(2, Hook::Xdp), (1234, Hook::XdpGeneric), (2, Hook::Egress)] {
+            let path = pins.link(ifindex, hook);
+            assert_eq!(link_name(path.file_name().unwrap()), Some((ifindex, hook)));
         }
         for other in ["LEASES-v1", "link-x-xdp-v1", "link-2-xdp-v0", "link-2-socket-v1", "link-"] {
             assert_eq!(link_name(OsStr::new(other)), None, "{other}");

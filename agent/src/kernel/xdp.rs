@@ -28,6 +28,8 @@ use super::report::Report;
 use super::{Claim, Datapath, Kind, LeaseOrder, Timer, object, slab};
 use crate::clock::now;
 
+/// What the program answers to stop a packet that leaves.
+const TCX_DROP: u32 = 2;
 /// Lookups take the value's spin lock, so that they are consistent.
 const BPF_F_LOCK: u64 = 4;
 /// Updates must not find the key.
@@ -42,7 +44,9 @@ const MAX_DRAIN: usize = 256;
 pub struct XdpPath {
     bpf: Ebpf,
     pins: Option<Pins>,
-    links: HashMap<u32, Attached>,
+    links: HashMap<u32, Vec<Attached>>,
+    /// What could not be fenced.
+    notes: Vec<String>,
     leases: Leases,
     vips: BpfHashMap<MapData, VipKey, u32>,
     routers: BpfHashMap<MapData, RouterKey, Router>,
@@ -94,6 +98,7 @@ impl XdpPath {
         let taken: HashSet<u32> = leases.occupied().map(|(slot, _)| slot).collect();
         Ok(XdpPath {
             links: HashMap::new(),
+            notes: Vec::new(),
             vips: typed(&mut bpf, names::VIPS)?,
             routers: typed(&mut bpf, names::ROUTERS)?,
             peers: typed(&mut bpf, names::PEERS)?,
@@ -113,16 +118,18 @@ impl XdpPath {
     /// Attaches the program to an interface; again, if the interface was made anew with the same index.
     pub fn attach(&mut self, ifindex: u32, name: &str, kind: Kind) -> Result<(), KernelError> {
         self.detach(ifindex);
-        let link = attach::attach(&mut self.bpf, self.pins.as_ref(), ifindex, name, kind)?;
-        self.links.insert(ifindex, link);
+        let mut links = vec![attach::attach(&mut self.bpf, self.pins.as_ref(), ifindex, name, kind)?];
+        match attach::attach_egress(&mut self.bpf, self.pins.as_ref(), ifindex, name) {
+            Ok(link) => links.push(link),
+            Err(error) => self.notes.push(error.to_string()),
+        }
+        self.links.insert(ifindex, links);
         Ok(())
     }
 
     /// Detaches the program from an interface, which may be gone already.
     pub fn detach(&mut self, ifindex: u32) {
-        if let Some(link) = self.links.remove(&ifindex) {
-            link.detach();
-        }
+        self.links.remove(&ifindex).into_iter().flatten().for_each(Attached::detach);
     }
 
     /// Lets go of what an earlier agent left and this one does not want: links, addresses, leases.
@@ -149,9 +156,23 @@ impl XdpPath {
         Ok(())
     }
 
+    /// What could not be fenced, told once.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
     /// The map of the leases, for another process that is to end or renew them.
     pub fn leases_fd(&self) -> BorrowedFd<'_> {
         self.leases.fd()
+    }
+
+    /// Runs the program that packets leave through on a frame, as if it left by the loopback interface; whether it
+    /// stopped it.
+    pub fn run_egress(&mut self, frame: &[u8]) -> Result<bool, KernelError> {
+        let options = TestRunOptions { data_in: Some(frame), ..TestRunOptions::default() };
+        let failed = |error| KernelError::Control(super::error::chain(&error));
+        let result = object::egress(&mut self.bpf)?.test_run(options).map_err(failed)?;
+        Ok(result.return_value == TCX_DROP)
     }
 
     /// Slot of a router's lease.
@@ -161,7 +182,7 @@ impl XdpPath {
 
     /// Takes everything down that outlives this process.
     pub fn unpin(&mut self) {
-        self.links.drain().for_each(|(_, link)| link.detach());
+        self.links.drain().flat_map(|(_, links)| links).for_each(Attached::detach);
         if let Some(pins) = self.pins.take() {
             // Nothing is attached any more; files that stay are swept by the next agent.
             let _ = pins.remove();
