@@ -8,7 +8,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
+use nix::sys::socket::LinkAddr;
 
 use super::Shared;
 use super::netns::Namespace;
@@ -114,6 +116,15 @@ impl Host {
     pub fn addresses(&self) -> Result<Vec<IpAddr>> {
         let list = || getifaddrs().map(|interfaces| interfaces.filter_map(|found| ip(&found)).collect());
         self.namespace.enter(list)?.context("cannot list the addresses")
+    }
+
+    /// The link-layer address of its interface, in the form that a packet socket sends to.
+    pub fn link_address(&self) -> Result<LinkAddr> {
+        let link = || {
+            let mut interfaces = getifaddrs()?.filter(|found| found.interface_name == INTERFACE);
+            Ok::<_, Errno>(interfaces.find_map(|found| found.address?.as_link_addr().copied()))
+        };
+        self.namespace.enter(link)??.context("the interface has no link-layer address")
     }
 
     /// Whether it has `address`: for a VIP, whether it acts as master.
