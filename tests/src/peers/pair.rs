@@ -50,6 +50,8 @@ pub struct Node {
     pub conf: Conf,
     /// Its priority in the configuration.
     pub priority: u8,
+    /// More arguments of vipward's, used at the next start.
+    pub args: Vec<&'static str>,
     kind: Kind,
     /// Where it runs.
     pub host: Host,
@@ -59,7 +61,7 @@ impl Node {
     /// Starts its router.
     pub fn start(&mut self) -> Result<()> {
         ensure!(self.peer.is_none(), "{} runs already", self.host.name());
-        self.peer = Some(Peer::start(self.kind, &self.host, &self.conf.to_string())?);
+        self.peer = Some(Peer::start(self.kind, &self.host, &self.conf.to_string(), &self.args)?);
         Ok(())
     }
 
@@ -130,8 +132,8 @@ impl Pair {
         let wire = Wire::start(&lab)?;
         let (conf_a, conf_b) = (Conf::new(form, &n1, &n2, 150), Conf::new(form, &n2, &n1, 100));
         Ok(Pair {
-            a: Node { peer: None, conf: conf_a, priority: 150, kind: a, host: n1 },
-            b: Node { peer: None, conf: conf_b, priority: 100, kind: b, host: n2 },
+            a: Node { peer: None, conf: conf_a, priority: 150, args: Vec::new(), kind: a, host: n1 },
+            b: Node { peer: None, conf: conf_b, priority: 100, args: Vec::new(), kind: b, host: n2 },
             wire,
             form,
             lab,
@@ -141,12 +143,17 @@ impl Pair {
     /// Two hosts whose routers have agreed on the first as master. The second never was.
     pub fn settled(form: Form, a: Kind, b: Kind) -> Result<Pair> {
         let mut pair = Pair::new(form, a, b)?;
-        pair.a.start()?;
-        pair.serves(Side::A)?;
-        pair.b.start()?;
-        pair.wait("the second to take part", || pair.b.ready())?;
-        pair.settles_on(Side::A)?;
+        pair.settle()?;
         Ok(pair)
+    }
+
+    /// Starts both routers so that they agree on the first as master, and the second never is.
+    pub fn settle(&mut self) -> Result<()> {
+        self.a.start()?;
+        self.serves(Side::A)?;
+        self.b.start()?;
+        self.wait("the second to take part", || self.b.ready())?;
+        self.settles_on(Side::A)
     }
 
     /// One of the nodes.

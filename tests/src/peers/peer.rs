@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use nix::sys::signal::Signal;
 
 use crate::lab::Host;
 use crate::lab::keepalived::Keepalived;
@@ -75,11 +76,11 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// Starts a router on `host`.
-    pub fn start(kind: Kind, host: &Host, config: &str) -> Result<Peer> {
+    /// Starts a router on `host`; `args` are more of vipward's.
+    pub fn start(kind: Kind, host: &Host, config: &str, args: &[&str]) -> Result<Peer> {
         Ok(match kind {
             Kind::Vipward(datapath) => {
-                Peer::Vipward(Vipward::start(host, config, &["--datapath", datapath])?)
+                Peer::Vipward(Vipward::start(host, config, &[&["--datapath", datapath], args].concat())?)
             }
             Kind::Keepalived => Peer::Keepalived(Keepalived::start(host, config)?),
         })
@@ -122,6 +123,14 @@ impl Peer {
         match self {
             Peer::Vipward(agent) => Some(agent),
             Peer::Keepalived(_) => None,
+        }
+    }
+
+    /// Sends `signal` to the router alone, and to none of its children.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        match self {
+            Peer::Vipward(agent) => agent.process().signal(signal),
+            Peer::Keepalived(peer) => peer.process().signal(signal),
         }
     }
 

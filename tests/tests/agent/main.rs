@@ -4,6 +4,7 @@
 mod addresses;
 mod input;
 mod interfaces;
+mod lease;
 mod notify;
 mod preemption;
 mod privileges;
