@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use vipward::kernel::{Claim, Datapath as _, ReportKind, Timer, XdpPath};
-use vipward_common::abi::{Counters, RouterKey, Rules};
+use vipward_common::abi::{Counters, FLAG_PREEMPT, RouterKey, Rules};
 use vipward_tests::frame::{Advert, LOOPBACK, key, rules};
 use xdp_support::{DROP, now, reports};
 
@@ -134,6 +134,24 @@ fn a_change_of_rules_keeps_the_deadline_and_the_learned_interval() {
     path.watch(&key, &Rules { priority: 150, ..rules }, Timer::Keep).unwrap();
     assert_eq!(path.heard(&key).unwrap(), before);
     assert_eq!(before.interval_ns, 2_000_000_000);
+}
+
+/// The path in the kernel and its twin agree on what terms that tolerate more make of the last advert.
+#[test]
+fn terms_that_tolerate_more_judge_the_last_advert_again() {
+    let (mut path, rules) = watching(Duration::from_hours(1));
+    let key = key(LOOPBACK, 4, 51);
+    let preempts = Rules { priority: 150, flags: rules.flags | FLAG_PREEMPT, ..rules };
+    path.watch(&key, &preempts, Timer::Set(Duration::from_secs(1))).unwrap();
+    path.run(&Advert { priority: 120, ..Advert::new(3, 4) }.frame(), 1).unwrap();
+    let outranked = path.heard(&key).unwrap();
+    assert!(outranked.deadline < outranked.last_advert + 1_000_000_000, "it re-armed the watch");
+
+    path.watch(&key, &rules, Timer::Rejudge).unwrap();
+    let heard = path.heard(&key).unwrap();
+    assert!(heard.generation > outranked.generation, "an earlier expiry is stale");
+    let from_last = heard.deadline - heard.last_advert;
+    assert!((3_609_375_000..3_709_375_000).contains(&from_last), "{from_last}");
 }
 
 #[test]

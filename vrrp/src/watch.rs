@@ -90,6 +90,20 @@ impl WatchEvent {
     }
 }
 
+/// The deadline that the last advert would have set under these rules, if it is later than the one in force and has
+/// not passed. A resignation sets none anew.
+#[must_use]
+pub fn judged_again(now: Mono, rules: &Rules, heard: &abi::Heard) -> Option<Mono> {
+    if heard.last_advert == 0 || Priority(heard.priority).is_stop() {
+        return None;
+    }
+    match judge(own(rules), heard.priority, heard.advertised_ns) {
+        Judgement::Rearm(after) => Some(Mono(heard.last_advert) + Duration::from_nanos(after))
+            .filter(|deadline| deadline.0 > heard.deadline && *deadline > now),
+        Judgement::Resign(_) | Judgement::Outranked => None,
+    }
+}
+
 /// The watch of one router.
 #[derive(Clone, Copy, Debug)]
 pub struct SoftWatch {
@@ -109,7 +123,8 @@ impl SoftWatch {
     ///
     /// In [`abi::MODE_WATCH`], [`WatchTimer::Set`] moves the deadline and makes every earlier expiry stale;
     /// [`WatchTimer::Keep`] leaves it where it is, but nobody may stand without a watch, so where there is none it
-    /// starts one. The other modes watch nothing, whatever `timer` says, and [`abi::MODE_OFF`] forgets whom it heard.
+    /// starts one. [`WatchTimer::Rejudge`] is the former if [`judged_again`] finds a later deadline, and the latter
+    /// otherwise. The other modes watch nothing, whatever `timer` says, and [`abi::MODE_OFF`] forgets whom it heard.
     pub fn set(&mut self, now: Mono, rules: Rules, timer: WatchTimer) {
         self.rules = rules;
         if rules.mode == abi::MODE_OFF {
@@ -123,12 +138,17 @@ impl SoftWatch {
         }
         match (rules.mode, timer) {
             (abi::MODE_WATCH, WatchTimer::Set(after)) => self.arm(now + after),
-            (abi::MODE_WATCH, WatchTimer::Keep) if self.heard.deadline == 0 => {
-                let Own { version, priority, down_adverts, .. } = self.own();
+            (abi::MODE_WATCH, WatchTimer::Rejudge)
+                if let Some(deadline) = judged_again(now, &self.rules, &self.heard) =>
+            {
+                self.arm(deadline);
+            }
+            (abi::MODE_WATCH, WatchTimer::Keep | WatchTimer::Rejudge) if self.heard.deadline == 0 => {
+                let Own { version, priority, down_adverts, .. } = own(&self.rules);
                 let after = timing::master_down(version, priority, self.heard.interval_ns, down_adverts);
                 self.arm(now + Duration::from_nanos(after));
             }
-            (abi::MODE_WATCH, WatchTimer::Keep) => {}
+            (abi::MODE_WATCH, WatchTimer::Keep | WatchTimer::Rejudge) => {}
             _ => self.disarm(),
         }
     }
@@ -217,7 +237,7 @@ impl SoftWatch {
             || (!stop && heard.advertised_ns != facts.interval.nanos());
         // A resigning master's interval is not learned: Skew_Time is that of the interval in force.
         let interval = if stop { heard.interval_ns } else { facts.interval.nanos() };
-        let kind = match judge(self.own(), facts.priority.0, interval) {
+        let kind = match judge(own(&self.rules), facts.priority.0, interval) {
             Judgement::Rearm(after) => {
                 self.heard.interval_ns = interval;
                 self.arm(now + Duration::from_nanos(after));
@@ -232,15 +252,6 @@ impl SoftWatch {
         changed.then_some(kind)
     }
 
-    fn own(&self) -> Own {
-        Own {
-            version: self.rules.version,
-            priority: self.rules.priority,
-            preempt: self.rules.flags & abi::FLAG_PREEMPT != 0,
-            down_adverts: self.rules.down_adverts,
-        }
-    }
-
     fn arm(&mut self, deadline: Mono) {
         self.heard.deadline = deadline.0;
         self.heard.armed = 1;
@@ -251,5 +262,15 @@ impl SoftWatch {
         self.heard.deadline = 0;
         self.heard.armed = 0;
         self.heard.generation += 1;
+    }
+}
+
+/// What the rules say of the router itself.
+fn own(rules: &Rules) -> Own {
+    Own {
+        version: rules.version,
+        priority: rules.priority,
+        preempt: rules.flags & abi::FLAG_PREEMPT != 0,
+        down_adverts: rules.down_adverts,
     }
 }

@@ -64,8 +64,8 @@ impl Driver {
             queued += 1;
         }
         instance.stats.adverts_sent += queued;
-        if self.leases {
-            self.advertised.push(id);
+        if self.leases.on {
+            self.leases.advertised.push(id);
         }
     }
 

@@ -93,11 +93,9 @@ impl Driver {
             }
         }
         self.reconsider_all(now);
-        self.fences_stale = true;
-        if !std::mem::replace(&mut self.swept, true) {
-            self.refresh_fences();
-            self.sweep();
-        }
+        self.leases.stale = true;
+        self.refresh_fences();
+        self.sweep();
         changes
     }
 
@@ -182,7 +180,7 @@ impl Driver {
         if let Some(instance) = self.registry.get_mut(id) {
             instance.fenced.clear();
         }
-        self.fences_stale = true;
+        self.leases.stale = true;
         self.fds_change();
     }
 
@@ -209,18 +207,17 @@ impl Driver {
             Err(error) => self.datapath_failed(now, id, error.to_string()),
         }
         self.fds_change();
-        self.fences_stale = true;
+        self.leases.stale = true;
         self.settle_inheritance(now, id);
     }
 
     /// What an earlier agent left of this instance is gone on with, or removed.
     fn settle_inheritance(&mut self, now: Mono, id: Id) {
-        if self.is_resumable(now, id) {
-            if let Some(instance) = self.registry.get_mut(id) {
-                instance.resumes = true;
-                // Its checks passed a moment ago, as far as anybody knows: their next result may say otherwise.
-                instance.started = true;
-            }
+        let inherited = self.inherited(now, id);
+        if let Some(instance) = self.registry.get_mut(id).filter(|_| inherited.is_some()) {
+            instance.inherited = inherited;
+            // Its checks passed a moment ago, as far as anybody knows: their next result may say otherwise.
+            instance.started = true;
             return;
         }
         let strays = self.clear_strays(id, &[]);

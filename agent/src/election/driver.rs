@@ -10,6 +10,7 @@ use vipward_vrrp::router::{Event, Transition};
 use vipward_vrrp::types::Mono;
 
 use super::deadlines::Deadlines;
+use super::lease::Leases;
 use super::message::{Command, Level, Update};
 use super::registry::{Id, Registry};
 use super::scripts::Scripts;
@@ -46,16 +47,7 @@ pub(crate) struct Driver {
     /// When to try announcements again that met a full transmit queue.
     pub(super) stalled_until: Option<Mono>,
     pub(super) stopping: bool,
-    /// Whether there are leases at all.
-    pub(super) leases: bool,
-    /// What is fenced may not be what is to be.
-    pub(super) fences_stale: bool,
-    /// What an earlier agent left has been taken over or removed.
-    pub(super) swept: bool,
-    /// Whose adverts wait to be sent, for their leases.
-    pub(super) advertised: Vec<Id>,
-    /// Whose leases the data path ended, and whose machines do not know yet.
-    pub(super) deposed: Vec<Id>,
+    pub(super) leases: Leases,
     /// When to read the links again, if that failed.
     pub(super) relist_at: Option<Mono>,
     /// The real-time priority that the configuration asks for.
@@ -84,7 +76,7 @@ pub(crate) enum Next {
 
 impl Driver {
     /// Opens every socket that does not depend on an interface, in the network namespace of this thread.
-    pub(crate) fn new(options: Options, updates: mpsc::Sender<Update>) -> Result<Driver, ElectionError> {
+    pub(crate) fn new(options: &Options, updates: mpsc::Sender<Update>) -> Result<Driver, ElectionError> {
         // The monitor first: no change may fall between the table and the stream.
         let monitor = Monitor::open()?;
         let mut netlink = Netlink::open()?;
@@ -107,11 +99,7 @@ impl Driver {
             claimed: None,
             stalled_until: None,
             stopping: false,
-            leases: options.leases,
-            fences_stale: false,
-            swept: false,
-            advertised: Vec::new(),
-            deposed: Vec::new(),
+            leases: Leases::new(options.leases),
             relist_at: None,
             realtime: None,
             quiet: HashMap::new(),

@@ -36,7 +36,7 @@ impl Driver {
                 for id in self.registry.ids() {
                     self.refresh_held(id);
                 }
-                self.fences_stale = true;
+                self.leases.stale = true;
             }
             LinkEvent::AddressAdded(changed) | LinkEvent::AddressRemoved(changed) => {
                 if !self.is_vip(changed.address) {
@@ -59,7 +59,7 @@ impl Driver {
         for id in self.registry.ids() {
             self.refresh_held(id);
         }
-        self.fences_stale = true;
+        self.leases.stale = true;
     }
 
     /// Looks at every instance again.
@@ -130,8 +130,11 @@ impl Driver {
         if faults.is_empty() {
             instance.started = true;
         }
+        let inherited = instance.inherited.take();
         match (state, faults.is_empty()) {
-            (State::Init, true) if std::mem::take(&mut instance.resumes) => self.feed(now, id, Event::Resume),
+            (State::Init, true) if inherited.is_some_and(|until| now < until) => {
+                self.feed(now, id, Event::Resume);
+            }
             (State::Init, true) => self.feed(now, id, Event::Startup),
             (State::Fault, true) => self.feed(now, id, Event::Recovered),
             // The transition told of the first reason; what comes on top would stay unseen.

@@ -41,8 +41,8 @@ pub(crate) struct Instance {
     pub(crate) waiting: Option<String>,
     /// It has taken part: every check that may hold it back has reported.
     pub(crate) started: bool,
-    /// An earlier agent left it as MASTER, and it goes on as that.
-    pub(crate) resumes: bool,
+    /// An earlier agent left it as MASTER, under a lease until then.
+    pub(crate) inherited: Option<Mono>,
     /// It was told to stop, and nothing starts it again.
     pub(crate) retired: bool,
     /// Addresses, and on which interfaces, that it may serve only under its lease.
@@ -103,7 +103,7 @@ impl Instance {
             faults: Vec::new(),
             waiting: None,
             started: false,
-            resumes: false,
+            inherited: None,
             retired: false,
             fenced: Vec::new(),
             held: Vec::new(),

@@ -16,11 +16,34 @@ use crate::kernel::{Datapath, LeaseOrder};
 /// `fe80::/10`: such an address means something on its own link alone.
 const LINK_LOCAL: u16 = 0xfe80;
 
+/// What the thread must remember of the leases.
+pub(super) struct Leases {
+    /// Whether there are leases at all.
+    pub(super) on: bool,
+    /// What is fenced may not be what is to be.
+    pub(super) stale: bool,
+    /// Whose adverts wait to be sent.
+    pub(super) advertised: Vec<Id>,
+    /// Whose leases the data path ended, and whose machines do not know yet.
+    deposed: Vec<Id>,
+}
+
+impl Leases {
+    pub(super) fn new(on: bool) -> Leases {
+        Leases { on, stale: false, advertised: Vec::new(), deposed: Vec::new() }
+    }
+
+    /// Whether a machine waits to hear that it is MASTER no longer.
+    pub(super) fn urgent(&self) -> bool {
+        !self.deposed.is_empty()
+    }
+}
+
 impl Driver {
     /// Renews the lease of everybody whose advert went out, at `sent_at` or later. An advert to several peers counts
     /// as sent when it went to one of them; one of priority 0 renews nothing.
     pub(super) fn renew_leases(&mut self, sent_at: Mono, failed: &[Id]) {
-        let mut advertised = std::mem::take(&mut self.advertised);
+        let mut advertised = std::mem::take(&mut self.leases.advertised);
         for id in advertised.drain(..) {
             let Some(instance) = self.registry.get(id) else { continue };
             let resigned = instance.queued.is_none_or(|(_, priority)| priority.is_stop());
@@ -33,15 +56,15 @@ impl Driver {
             let length = lease_length(params.interval.nanos(), params.down_adverts);
             let renewed = self.paths.order_lease(&key, LeaseOrder::Renew { sent_at: sent_at.0, length });
             if !renewed && self.registry.get(id).is_some_and(|it| it.machine.state() == State::Master) {
-                self.deposed.push(id);
+                self.leases.deposed.push(id);
             }
         }
-        self.advertised = advertised;
+        self.leases.advertised = advertised;
     }
 
     /// Tells the machines whose leases the data path ended.
     pub(super) fn face_depositions(&mut self, now: Mono) {
-        for id in std::mem::take(&mut self.deposed) {
+        for id in std::mem::take(&mut self.leases.deposed) {
             self.feed(now, id, Event::Deposed);
         }
     }
@@ -52,11 +75,11 @@ impl Driver {
         }
     }
 
-    /// Whether a former agent left this instance as MASTER: its lease still holds, and all its addresses are there.
-    pub(super) fn is_resumable(&self, now: Mono, id: Id) -> bool {
-        let Some(instance) = self.registry.get(id) else { return false };
-        let serves = |key| self.paths.lease(&key).is_some_and(|lease| lease.serves(now.0));
-        self.leases && instance.key.is_some_and(serves) && self.holds_all(instance)
+    /// Until when a former agent left this instance as MASTER: its lease still holds, and all its addresses are there.
+    pub(super) fn inherited(&self, now: Mono, id: Id) -> Option<Mono> {
+        let instance = self.registry.get(id).filter(|_| self.leases.on)?;
+        let lease = self.paths.lease(&instance.key?)?;
+        (lease.serves(now.0) && self.holds_all(instance)).then_some(Mono(lease.until))
     }
 
     fn holds_all(&self, instance: &Instance) -> bool {
@@ -71,7 +94,7 @@ impl Driver {
     /// interface of ours, for Linux answers for it on all of them; but not the address owner's, for those are the
     /// host's own.
     pub(super) fn refresh_fences(&mut self) {
-        if !std::mem::take(&mut self.fences_stale) || !self.leases {
+        if !std::mem::take(&mut self.leases.stale) || !self.leases.on {
             return;
         }
         let by_name = |name: &str| self.links.by_name(name).map(|link| (link.ifindex, link.name.clone()));
@@ -87,7 +110,7 @@ impl Driver {
         for id in self.registry.ids() {
             let Some(instance) = self.registry.get(id) else { continue };
             let Some(key) = instance.key else { continue };
-            let wanted = self.fenced_of(instance, &interfaces);
+            let wanted = fenced(instance, &interfaces);
             if wanted == instance.fenced {
                 continue;
             }
@@ -103,27 +126,28 @@ impl Driver {
 
     /// Removes what an earlier agent left and this configuration does not mention.
     pub(super) fn sweep(&mut self) {
-        if let Some(why) = self.paths.unpinned().map(str::to_owned) {
+        if let Some(why) = self.paths.take_unpinned() {
             self.warn(format!("the fence ends with this process, whatever becomes of the VIPs: {why}"));
         }
         if let Err(error) = self.paths.sweep() {
             self.warn(format!("not everything that an earlier agent left could be removed: {error}"));
         }
     }
+}
 
-    fn fenced_of(&self, instance: &Instance, interfaces: &BTreeSet<(u32, String)>) -> Vec<(u32, IpAddr)> {
-        if instance.model.priority == OWNER {
-            return Vec::new();
-        }
-        let mut fenced = Vec::new();
-        for vip in &instance.model.vips {
-            let device = vip.dev.as_deref().unwrap_or(&instance.model.interface);
-            let here = |name: &str| name == device || !is_link_local(vip.address);
-            let on = interfaces.iter().filter(|(_, name)| here(name));
-            fenced.extend(on.map(|(ifindex, _)| (*ifindex, vip.address)));
-        }
-        fenced
+/// What of an instance is fenced, and where.
+fn fenced(instance: &Instance, interfaces: &BTreeSet<(u32, String)>) -> Vec<(u32, IpAddr)> {
+    if instance.model.priority == OWNER {
+        return Vec::new();
     }
+    let mut fenced = Vec::new();
+    for vip in &instance.model.vips {
+        let device = vip.dev.as_deref().unwrap_or(&instance.model.interface);
+        let here = |name: &str| name == device || !is_link_local(vip.address);
+        let on = interfaces.iter().filter(|(_, name)| here(name));
+        fenced.extend(on.map(|(ifindex, _)| (*ifindex, vip.address)));
+    }
+    fenced
 }
 
 fn is_link_local(address: IpAddr) -> bool {

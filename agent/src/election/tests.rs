@@ -43,7 +43,7 @@ fn backup() -> (Driver, mpsc::Receiver<Update>) {
     let config = config_of("interface lo\n virtual_router_id 17\n");
     let (updates, news) = mpsc::channel(64);
     let mut driver =
-        Driver::new(Options { datapath: Choice::Socket, leases: true, pins: None }, updates).unwrap();
+        Driver::new(&Options { datapath: Choice::Socket, leases: true, pins: None }, updates).unwrap();
     let (reply, _) = oneshot::channel();
     turn(&mut driver, Some(Command::Configure(Arc::new(config), reply)));
     (driver, news)

@@ -44,7 +44,7 @@ impl Election {
         let bell = Arc::clone(&wake);
         let (ready, started) = sync_channel(1);
         let thread = std::thread::Builder::new().name("election".to_owned()).spawn(move || {
-            let prepared = Driver::new(options, updates).and_then(|driver| Ok((Waiter::new()?, driver)));
+            let prepared = Driver::new(&options, updates).and_then(|driver| Ok((Waiter::new()?, driver)));
             match prepared {
                 Ok((waiter, driver)) => {
                     let _ = ready.send(Ok(()));

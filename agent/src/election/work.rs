@@ -32,7 +32,7 @@ impl Driver {
             || self.addresses.pending() > 0
             || !self.unpublished.is_empty()
             || !self.removed.is_empty()
-            || !self.deposed.is_empty()
+            || self.leases.urgent()
     }
 
     /// Whether a turn is due at once. Announcements that met a full transmit queue wait a little: a thread of
@@ -83,7 +83,7 @@ impl Driver {
         let mut failures = Vec::new();
         let before = clock::now();
         self.sender.flush(&mut failures);
-        if self.leases {
+        if self.leases.on {
             let failed: Vec<Id> =
                 failures.iter().filter_map(|(token, _)| u32::try_from(*token).ok().map(Id)).collect();
             self.renew_leases(before, &failed);

@@ -38,6 +38,8 @@ pub struct Paths {
     guards: HashMap<RouterKey, Vec<u32>>,
     /// Why nothing outlives this process, if it was to.
     unpinned: Option<String>,
+    /// What an earlier agent left has been taken over or removed.
+    swept: bool,
 }
 
 impl Paths {
@@ -63,6 +65,7 @@ impl Paths {
         };
         Ok(Paths {
             unpinned,
+            swept: false,
             guards: HashMap::new(),
             choice,
             xdp,
@@ -174,13 +177,18 @@ impl Paths {
     }
 
     /// Lets go of what an earlier agent left and nobody wants now.
+    /// Nothing is left to do after the first time.
     pub fn sweep(&mut self) -> Result<(), KernelError> {
-        self.xdp.as_mut().map_or(Ok(()), XdpPath::sweep)
+        match &mut self.xdp {
+            Ok(xdp) if !std::mem::replace(&mut self.swept, true) => xdp.sweep(),
+            _ => Ok(()),
+        }
     }
 
     /// Why the leases end with this process, if they were to outlive it.
-    pub fn unpinned(&self) -> Option<&str> {
-        self.unpinned.as_deref()
+    /// Told once.
+    pub fn take_unpinned(&mut self) -> Option<String> {
+        self.unpinned.take()
     }
 
     /// Takes everything down that would outlive this process.

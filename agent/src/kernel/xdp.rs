@@ -17,6 +17,7 @@ use vipward_common::abi::{
 };
 use vipward_common::lease::Lease;
 use vipward_vrrp::address::to_abi;
+use vipward_vrrp::watch::judged_again;
 
 use super::attach::{self, Attached};
 use super::error::KernelError;
@@ -24,7 +25,7 @@ use super::leases::Leases;
 use super::pins::Pins;
 use super::program_log::ProgramLog;
 use super::report::Report;
-use super::{Claim, Datapath, Kind, LeaseOrder, Timer, object, slab};
+use super::{Claim, Datapath, Kind, LeaseOrder, Timer, now, object, slab};
 
 /// Lookups take the value's spin lock, so that they are consistent.
 const BPF_F_LOCK: u64 = 4;
@@ -257,6 +258,9 @@ impl Datapath for XdpPath {
     fn watch(&mut self, key: &RouterKey, rules: &Rules, timer: Timer) -> Result<(), KernelError> {
         let timer_ns = match timer {
             Timer::Keep => TIMER_KEEP,
+            // An advert that comes in between re-arms the timer by about as much.
+            Timer::Rejudge => judged_again(now(), rules, &self.heard(key)?)
+                .map_or(TIMER_KEEP, |deadline| deadline.0.saturating_sub(now().0).max(1)),
             Timer::Set(after) => u64::try_from(after.as_nanos()).unwrap_or(u64::MAX >> 1).max(1),
         };
         let command = Command { key: *key, op: OP_WATCH, timer_ns, rules: *rules, ..Command::default() };

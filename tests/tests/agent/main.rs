@@ -12,4 +12,5 @@ mod reload;
 mod seen;
 mod startup;
 mod status;
+mod stop;
 mod tracking;

@@ -17,7 +17,8 @@ use crate::types::{Interval, Mono, Priority};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Send one advert now. Unless it resigns, the lease then lasts
-    /// [`lease_length`](vipward_common::timing::lease_length) from before it was sent.
+    /// [`lease_length`](vipward_common::timing::lease_length) from before it was sent; if it is refused, see
+    /// [`Event::Deposed`](super::Event::Deposed).
     Advertise {
         /// The priority in it: the effective one, or 0 to resign.
         priority: Priority,
@@ -65,6 +66,9 @@ pub enum Action {
 pub enum WatchTimer {
     /// It goes on as it is.
     Keep,
+    /// It goes on, but runs out no earlier than if the last advert had been judged by the new terms. An expiry that
+    /// would not have been is stale.
+    Rejudge,
     /// It starts anew and runs out this long from now.
     Set(Duration),
 }

@@ -132,21 +132,16 @@ impl Router {
 
     /// Stays BACKUP; tells the data path when the terms of the watch are no longer those `before`.
     ///
-    /// A master that was to be replaced did not re-arm the watch, which is about to run out on it. If it is tolerated
-    /// from now on, it has a full Master_Down_Interval to be heard again.
+    /// A master that was to be replaced did not re-arm the watch, which is about to run out on it. Terms that tolerate
+    /// more may tolerate that one, so the data path has to judge its last advert again.
     fn keep_watching(&mut self, before: Own, backup: Backup) -> Actions {
         self.phase = Phase::Backup(backup);
         let own = self.terms(&backup);
         if own == before {
             return Actions::none();
         }
-        let outranked = |own| {
-            let judge = |master: Master| judge(own, master.priority.0, backup.interval.nanos());
-            backup.master.map(judge) == Some(Judgement::Outranked)
-        };
-        if outranked(before) && !outranked(own) {
-            return Actions::from([self.watch_anew(&backup)]);
-        }
-        Actions::from([Action::Watch { own, interval: backup.interval, timer: WatchTimer::Keep }])
+        let tolerates_more = own.priority < before.priority || (before.preempt && !own.preempt);
+        let timer = if tolerates_more { WatchTimer::Rejudge } else { WatchTimer::Keep };
+        Actions::from([Action::Watch { own, interval: backup.interval, timer }])
     }
 }

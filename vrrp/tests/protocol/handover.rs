@@ -185,7 +185,7 @@ fn a_stop_while_it_is_drained_waits_once() {
 fn drained_it_is_the_last_to_take_over_and_undrained_what_tracking_says() {
     let mut router = in_state(State::Backup, params());
     let watch = |own, timer| vec![Action::Watch { own, interval: SECOND, timer }];
-    assert_eq!(router.handle(at(1), Event::Drain).to_vec(), watch(DRAINED, WatchTimer::Keep));
+    assert_eq!(router.handle(at(1), Event::Drain).to_vec(), watch(DRAINED, WatchTimer::Rejudge));
     assert_eq!(router.handle(at(2), Event::Priority(Priority(150))).to_vec(), []);
     assert_eq!(router.priority(), Priority(1));
     let own = Own { priority: 150, ..OWN };

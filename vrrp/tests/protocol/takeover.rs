@@ -15,9 +15,11 @@ fn hear(router: &mut Router, millis: u64, heard: Heard) -> Vec<Action> {
     router.handle(at(millis), Event::Heard(heard)).to_vec()
 }
 
-fn keep(preempt: bool) -> Vec<Action> {
+/// The terms change to these; patience with a lesser master has its last advert judged again.
+fn terms(preempt: bool) -> Vec<Action> {
     let own = Own { version: 3, priority: 100, preempt, down_adverts: 3 };
-    vec![Action::Watch { own, interval: Interval::from_secs(1), timer: WatchTimer::Keep }]
+    let timer = if preempt { WatchTimer::Keep } else { WatchTimer::Rejudge };
+    vec![Action::Watch { own, interval: Interval::from_secs(1), timer }]
 }
 
 fn cause(actions: &[Action]) -> Cause {
@@ -120,7 +122,7 @@ fn preempt_delay_counts_from_the_first_lower_advert() {
     hear(&mut router, 2_000, heard(9, 60));
     assert_eq!(router.next_deadline(), Some(at(31_000)));
     assert_eq!(router.handle(at(30_999), Event::Tick).to_vec(), []);
-    assert_eq!(router.handle(at(31_000), Event::Tick).to_vec(), keep(true));
+    assert_eq!(router.handle(at(31_000), Event::Tick).to_vec(), terms(true));
     assert_eq!(router.next_deadline(), None);
     hear(&mut router, 32_000, heard(9, 60));
     let expected = Cause::Preempted(Master { source: address(9), priority: Priority(60) });
@@ -135,9 +137,9 @@ fn a_higher_master_ends_the_preempt_delay() {
     assert_eq!(router.next_deadline(), None);
     hear(&mut router, 40_000, heard(9, 50));
     assert_eq!(router.next_deadline(), Some(at(70_000)));
-    assert_eq!(router.handle(at(70_000), Event::Tick).to_vec(), keep(true));
+    assert_eq!(router.handle(at(70_000), Event::Tick).to_vec(), terms(true));
     // Patience is over, then the higher master returns: patience begins anew.
-    assert_eq!(hear(&mut router, 71_000, heard(11, 150)), keep(false));
+    assert_eq!(hear(&mut router, 71_000, heard(11, 150)), terms(false));
 }
 
 #[test]
@@ -172,23 +174,19 @@ fn the_number_of_missed_adverts_is_configurable() {
 /// A master of lower priority does not re-arm the watch. Once it need not be replaced any more, it must not be
 /// replaced by what is left of the watch.
 #[test]
-fn a_master_that_is_tolerated_from_now_on_gets_a_full_master_down_interval() {
-    let lowered = Event::Priority(Priority(50));
+fn terms_that_tolerate_more_have_the_last_advert_judged_again() {
     let tolerant = Event::Reconfigured(Params { preempt: false, ..params() });
-    for (event, priority, preempt) in [(lowered, 50, true), (Event::Drain, 1, false), (tolerant, 100, false)]
-    {
+    for (event, priority, preempt, timer) in [
+        (Event::Priority(Priority(50)), 50, true, WatchTimer::Rejudge),
+        (Event::Priority(Priority(150)), 150, true, WatchTimer::Keep),
+        (Event::Drain, 1, false, WatchTimer::Rejudge),
+        (tolerant, 100, false, WatchTimer::Rejudge),
+    ] {
         let mut router = in_state(State::Backup, params());
         hear(&mut router, 1_000, heard(9, 80));
         let own = Own { version: 3, priority, preempt, down_adverts: 3 };
-        let skew = Duration::from_nanos((256 - u64::from(priority)) * 1_000_000_000 / 256);
-        let timer = WatchTimer::Set(Duration::from_secs(3) + skew);
         let expected = Action::Watch { own, interval: Interval::from_secs(1), timer };
         assert_eq!(router.handle(at(3_000), event).to_vec(), [expected], "{event:?}");
-        // One that was tolerated already has re-armed it, and one that resigned is not waited for.
-        let mut router = in_state(State::Backup, params());
-        hear(&mut router, 1_000, heard(9, if priority == 1 { 0 } else { 150 }));
-        let kept = Action::Watch { own, interval: Interval::from_secs(1), timer: WatchTimer::Keep };
-        assert_eq!(router.handle(at(3_000), event).to_vec(), [kept], "{event:?}");
     }
 }
 

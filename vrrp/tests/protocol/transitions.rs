@@ -110,7 +110,7 @@ fn backup_rows() -> Vec<Row> {
         timer: WatchTimer::Set(Duration::from_micros(6_000_000 + 2_000_000 * 136 / 256)),
     };
     let raised = vec![watch(Own { priority: 110, ..OWN }, WatchTimer::Keep)];
-    let drained = vec![watch(Own { priority: 1, preempt: false, ..OWN }, WatchTimer::Keep)];
+    let drained = vec![watch(Own { priority: 1, preempt: false, ..OWN }, WatchTimer::Rejudge)];
     vec![
         row("started without a lease", Backup, Event::Resume, Backup, vec![]),
         row("no lease in BACKUP", Backup, Event::Deposed, Backup, vec![]),

@@ -162,6 +162,34 @@ fn kept_terms_never_leave_a_router_without_a_watch() {
     assert_eq!(watch.deadline(), Some(at(1_000) + MASTER_DOWN));
 }
 
+/// A master that was outranked when it was heard is tolerated by the new terms: its last advert counts from when it
+/// came, and the expiry that was on its way is stale.
+#[test]
+fn terms_that_tolerate_more_judge_the_last_advert_again() {
+    let tolerant = Rules { priority: 50, ..rules(MODE_WATCH) };
+    let down = Duration::from_nanos(3_000_000_000 + 206 * 1_000_000_000 / 256);
+    for (priority, rules, at_last, extended) in [
+        (80, tolerant, 3_500, true),
+        (80, Rules { flags: 0, ..tolerant }, 3_500, true),
+        // Still outranked, resigned, or heard so long ago that it counts as dead.
+        (40, tolerant, 3_500, false),
+        (0, tolerant, 3_500, false),
+        (80, tolerant, 10, false),
+    ] {
+        let mut watch = watching();
+        let _ = watch.accept(at(at_last), &facts(11, priority));
+        let before = watch.deadline().unwrap();
+        let expiry = watch.expire(at(5_000)).unwrap();
+        watch.set(at(5_000), rules, WatchTimer::Rejudge);
+        let expected = extended.then(|| at(at_last) + down);
+        assert_eq!(watch.deadline(), expected, "{priority} heard, {before:?} before");
+        assert_eq!(watch.claim(expiry.generation), !extended, "{priority} heard");
+    }
+    let mut watch = SoftWatch::new(Family::V4);
+    watch.set(at(1_000), rules(MODE_WATCH), WatchTimer::Rejudge);
+    assert_eq!(watch.deadline(), Some(at(1_000) + MASTER_DOWN), "nobody stands without a watch");
+}
+
 #[test]
 fn off_forgets_and_hears_nothing() {
     let mut watch = watching();

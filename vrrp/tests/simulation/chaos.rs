@@ -10,8 +10,8 @@ use vipward_vrrp::router::{Event, Params};
 use vipward_vrrp::types::{Family, Interval, Mono, Priority, State, Version, Vrid};
 
 use crate::cluster::{Cluster, Fault, Latency};
+use crate::kernel::source;
 use crate::network::Dice;
-use crate::node::source;
 
 /// Everything that a run depends on.
 #[derive(Clone, Debug)]
@@ -47,6 +47,12 @@ impl Scenario {
         self.longest_interval() + 2 * self.latency.sum()
     }
 
+    /// Longest that a router serves after it was told to stop.
+    fn farewell(&self) -> Duration {
+        let adverts = self.params.iter().map(|params| params.down_adverts).max();
+        self.longest_interval() * (u32::from(adverts.unwrap()).max(3) + 1) + self.latency.sum()
+    }
+
     fn troubles(&self) -> Duration {
         5 * self.master_down()
     }
@@ -68,6 +74,8 @@ impl Scenario {
     fn heal(&self, cluster: &mut Cluster) {
         cluster.inflict(Fault::Partition(0));
         cluster.inflict(Fault::Loss(0));
+        // Whoever leaves comes to an end of it.
+        cluster.run_for(self.farewell());
         let nobody = cluster.running().next().is_none();
         for node in 0..self.params.len() {
             if self.revive || (nobody && node == 0) {

@@ -6,7 +6,7 @@ use vipward_vrrp::router::{Cause, Event, Params};
 use vipward_vrrp::types::{Family, Interval, Mono, Priority, State, Vrid};
 
 use crate::cluster::{Cluster, Fault, Latency};
-use crate::node::source;
+use crate::kernel::source;
 
 const LATENCY: Latency = Latency { network: Duration::from_millis(2), agent: Duration::from_millis(1) };
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,5 +1,5 @@
-//! Several routers on virtual time: real state machines, watches and packets, and a network that loses, delays,
-//! reorders and partitions.
+//! Several routers on virtual time: real state machines, watches, leases and packets, a network that loses, delays,
+//! doubles, reorders and partitions, and kernels that outlive their agents.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,8 +8,13 @@
 )]
 
 mod chaos;
+mod clock;
 mod cluster;
 mod failover;
 mod history;
+mod kernel;
+mod leases;
 mod network;
 mod node;
+mod schedule;
+mod witness;

@@ -27,23 +27,37 @@ pub(crate) struct Network {
     pub(crate) latency: Duration,
     /// Packets lost, in percent.
     pub(crate) loss: u64,
+    /// Packets that arrive twice, in percent.
+    pub(crate) duplication: u64,
     /// Packets to lose before any other, whatever the odds.
     pub(crate) lose_next: u32,
     /// Bit i: on which side of a partition node i is.
     pub(crate) sides: u8,
+    /// Bit i: nobody hears node i, though it hears them.
+    pub(crate) mute: u8,
     pub(crate) dice: Dice,
 }
 
 impl Network {
-    /// How long a packet takes, `None` when it never arrives.
-    pub(crate) fn route(&mut self, from: usize, to: usize) -> Option<Duration> {
+    /// A network that delivers everything.
+    pub(crate) fn new(latency: Duration, seed: u64) -> Network {
+        let dice = Dice(seed);
+        Network { latency, loss: 0, duplication: 0, lose_next: 0, sides: 0, mute: 0, dice }
+    }
+
+    /// How long a packet takes, and its copy if there is one; nothing when it never arrives.
+    pub(crate) fn route(&mut self, from: usize, to: usize) -> [Option<Duration>; 2] {
         let delay = self.dice.up_to(self.latency);
         let lost = self.dice.below(100) < self.loss;
-        let apart = (self.sides >> from) & 1 != (self.sides >> to) & 1;
+        let apart = (self.sides >> from) & 1 != (self.sides >> to) & 1 || (self.mute >> from) & 1 != 0;
         if self.lose_next > 0 {
             self.lose_next -= 1;
-            return None;
+            return [None; 2];
         }
-        (!lost && !apart).then_some(delay)
+        if lost || apart {
+            return [None; 2];
+        }
+        let twice = self.duplication > 0 && self.dice.below(100) < self.duplication;
+        [Some(delay), twice.then(|| self.dice.up_to(self.latency))]
     }
 }

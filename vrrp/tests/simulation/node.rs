@@ -1,142 +1,43 @@
-//! One node: state machine, watch, and the glue between them that the agent is in production.
+//! One node: its kernel, and the agent while there is one: the state machine and the glue around it that the agent is
+//! in production.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use vipward_vrrp::router::{Action, Actions, Event, Params, Router, Transition};
+use vipward_vrrp::types::{Mono, Priority, State};
+use vipward_vrrp::watch::{WatchEvent, WatchEventKind};
 
-use vipward_common::abi::{FLAG_PREEMPT, MODE_OFF, MODE_REPORT, MODE_WATCH, Peer, PeerKey, RouterKey, Rules};
-use vipward_common::wire::{GROUP_V4, GROUP_V6, TTL};
-use vipward_vrrp::address::{sum, to_abi};
-use vipward_vrrp::packet::{Advert, Arrival, Auth, ChecksumForm, Envelope, Verdict, check, encode};
-use vipward_vrrp::router::{Action, Actions, Params, Router, Transition, WatchTimer};
-use vipward_vrrp::types::{Family, Mono, Priority};
-use vipward_vrrp::watch::{SoftWatch, WatchEvent};
+use crate::clock::Clock;
+use crate::kernel::{Kernel, Packet};
 
-/// A message on the wire, with what its IP header says.
-#[derive(Clone, Debug)]
-pub(crate) struct Packet {
-    pub(crate) source: IpAddr,
-    pub(crate) ttl: u8,
-    pub(crate) message: Vec<u8>,
-}
+/// How long a lease lasts, by interval and number of adverts.
+pub(crate) type LeaseLength = fn(u64, u8) -> u64;
 
-/// A running node.
+/// A node that has power.
 #[derive(Debug)]
 pub(crate) struct Node {
+    pub(crate) kernel: Kernel,
+    pub(crate) agent: Option<Agent>,
+    params: Params,
+}
+
+/// A running agent.
+#[derive(Debug)]
+pub(crate) struct Agent {
     pub(crate) router: Router,
-    pub(crate) watch: SoftWatch,
-    pub(crate) holds: bool,
-    /// The agent takes its inputs in order: nothing is handled before this.
+    /// It takes its inputs in order: nothing is handled before this.
     pub(crate) busy_until: Mono,
-    /// A Tick is on its way to the agent.
+    /// A Tick is on its way to it.
     pub(crate) ticking: bool,
-    rules: Rules,
 }
 
-pub(crate) fn source(family: Family, index: usize) -> IpAddr {
-    let last = u8::try_from(index).unwrap() + 10;
-    match family {
-        Family::V4 => Ipv4Addr::new(192, 0, 2, last).into(),
-        Family::V6 => Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, last.into()).into(),
-    }
-}
-
-fn group(family: Family) -> IpAddr {
-    match family {
-        Family::V4 => GROUP_V4.into(),
-        Family::V6 => GROUP_V6.into(),
-    }
-}
-
-fn vip(family: Family) -> IpAddr {
-    match family {
-        Family::V4 => Ipv4Addr::new(192, 0, 2, 100).into(),
-        Family::V6 => Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x100).into(),
-    }
-}
-
-impl Node {
-    pub(crate) fn new(now: Mono, params: Params) -> Node {
-        let rules = Rules {
-            source: to_abi(params.source),
-            destination: to_abi(group(params.family)),
-            interval_ns: params.interval.nanos(),
-            addresses_sum: sum(&[vip(params.family)]),
-            addresses_count: 1,
-            version: params.version.number(),
-            down_adverts: params.down_adverts,
-            ..Rules::default()
-        };
-        Node {
-            router: Router::new(params),
-            watch: SoftWatch::new(params.family),
-            holds: false,
-            busy_until: now,
-            ticking: false,
-            rules,
-        }
-    }
-
-    /// The advert that this node would send.
-    pub(crate) fn advert(&self, priority: Priority) -> Packet {
-        let params = self.router.params();
-        let advert = Advert {
-            version: params.version,
-            vrid: params.vrid,
-            priority,
-            interval: params.interval,
-            addresses: vec![vip(params.family)],
-            auth: Auth::None,
-        };
-        let message = encode(&advert, ChecksumForm::default(), params.source, group(params.family)).unwrap();
-        Packet { source: params.source, ttl: TTL, message }
-    }
-
-    /// The data path: judges a packet as the kernel would; what comes back is for the agent.
-    pub(crate) fn receive(&mut self, now: Mono, packet: &Packet) -> Option<WatchEvent> {
-        let family = self.router.params().family;
-        let envelope = Envelope {
-            key: Arrival::on(1).key(family, packet.message.get(1).copied().unwrap_or(0)),
-            source: to_abi(packet.source),
-            destination: to_abi(group(family)),
-            ttl: packet.ttl,
-            fragment: false,
-            length: packet.message.len(),
-        };
-        let tables = (|_: &RouterKey| None::<Rules>, |_: &PeerKey| None::<Peer>);
-        match check(&envelope, &self.rules, &packet.message, &tables) {
-            Verdict::Accepted(facts) => self.watch.accept(now, &facts),
-            Verdict::Rejected(_) | Verdict::NotOurs => None,
-        }
-    }
-
-    /// Carries actions out. Returns what the world sees: adverts and transitions, in order.
-    pub(crate) fn carry_out(&mut self, now: Mono, actions: Actions) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        for action in actions {
-            match action {
-                Action::Advertise { priority } => effects.push(Effect::Send(self.advert(priority))),
-                Action::Watch { own, timer, .. } => {
-                    self.rules.mode = MODE_WATCH;
-                    self.rules.priority = own.priority;
-                    self.rules.flags = if own.preempt { FLAG_PREEMPT } else { 0 };
-                    self.rules.interval_ns = self.router.params().interval.nanos();
-                    self.watch.set(now, self.rules, timer);
-                }
-                Action::Report => self.set_mode(now, MODE_REPORT),
-                Action::Off => self.set_mode(now, MODE_OFF),
-                Action::Leave { .. } | Action::Stay { .. } => {}
-                Action::Hold => self.holds = true,
-                Action::Release => self.holds = false,
-                Action::Announce { .. } => assert!(self.holds, "announced what is not held"),
-                Action::Transition(transition) => effects.push(Effect::Changed(transition)),
-            }
-        }
-        effects
-    }
-
-    fn set_mode(&mut self, now: Mono, mode: u8) {
-        self.rules.mode = mode;
-        self.watch.set(now, self.rules, WatchTimer::Keep);
-    }
+/// What an agent is given to handle.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Input {
+    /// It has just been started.
+    Start,
+    Data(WatchEvent),
+    Event(Event),
+    /// A renewal of the lease was refused.
+    Refused,
 }
 
 /// What leaves a node.
@@ -144,4 +45,113 @@ impl Node {
 pub(crate) enum Effect {
     Send(Packet),
     Changed(Transition),
+    /// The agent has something to tell itself, behind what it already has.
+    Later(Input),
+}
+
+impl Agent {
+    /// The advert that this node would send.
+    pub(crate) fn advert(&self, priority: Priority) -> Packet {
+        Packet::advert(self.router.params(), priority)
+    }
+}
+
+impl Node {
+    pub(crate) fn new(clock: Clock, params: Params) -> Node {
+        Node { kernel: Kernel::new(clock, &params), agent: None, params }
+    }
+
+    pub(crate) fn start(&mut self, now: Mono) {
+        let router = Router::new(self.params);
+        self.agent.get_or_insert(Agent { router, busy_until: now, ticking: false });
+    }
+
+    /// The agent is gone. A guard, if there is one, ends what it served and tells the others.
+    pub(crate) fn kill(&mut self, now: Mono, guarded: bool) -> Option<Packet> {
+        self.agent.take()?;
+        if !guarded || !self.kernel.holds {
+            return None;
+        }
+        self.kernel.off(now);
+        self.kernel.holds = false;
+        Some(Packet::advert(&self.params, Priority::STOP))
+    }
+
+    /// When the agent has something to do, or an observer something to see, although no packet comes.
+    pub(crate) fn deadlines(&self, now: Mono) -> impl Iterator<Item = Mono> {
+        let tick = self.agent.as_ref().filter(|agent| !agent.ticking);
+        let tick = tick.and_then(|agent| agent.router.next_deadline());
+        let lapse = self.kernel.answers(now).then_some(Mono(self.kernel.lease.until));
+        let clock = self.kernel.clock;
+        [tick, self.kernel.watch.deadline(), lapse].into_iter().flatten().map(move |local| clock.when(local))
+    }
+
+    /// Whether a Tick is due that nobody has told the agent of.
+    pub(crate) fn take_tick(&mut self, now: Mono) -> bool {
+        let now = self.kernel.clock.shows(now);
+        let Some(agent) = self.agent.as_mut().filter(|agent| !agent.ticking) else { return false };
+        agent.ticking = agent.router.next_deadline().is_some_and(|due| due <= now);
+        agent.ticking
+    }
+
+    /// Lets the agent handle an input. Returns what the world sees, in order.
+    pub(crate) fn handle(&mut self, now: Mono, input: Input, length: LeaseLength) -> Vec<Effect> {
+        let local = self.kernel.clock.shows(now);
+        let Some(event) = self.event(now, input) else { return Vec::new() };
+        let Some(agent) = &mut self.agent else { return Vec::new() };
+        if event == Event::Tick {
+            agent.ticking = false;
+        }
+        let actions = agent.router.handle(local, event);
+        self.carry_out(now, actions, length)
+    }
+
+    fn event(&mut self, now: Mono, input: Input) -> Option<Event> {
+        let state = self.agent.as_ref()?.router.state();
+        match input {
+            Input::Event(event) => Some(event),
+            Input::Data(data) if data.kind == WatchEventKind::Expired => {
+                self.kernel.claim(data.generation).then_some(Event::Expired)
+            }
+            Input::Data(data) => Some(data.to_router()),
+            Input::Start if state == State::Init && self.kernel.adoptable(now) => Some(Event::Resume),
+            Input::Start if state == State::Init => {
+                // What a former agent left behind.
+                self.kernel.off(now);
+                self.kernel.holds = false;
+                Some(Event::Startup)
+            }
+            Input::Start => Some(Event::Startup),
+            // Another election may have been won since.
+            Input::Refused => self.kernel.lease_ended().then_some(Event::Deposed),
+        }
+    }
+
+    fn carry_out(&mut self, now: Mono, actions: Actions, length: LeaseLength) -> Vec<Effect> {
+        let (kernel, Some(agent)) = (&mut self.kernel, &self.agent) else { return Vec::new() };
+        let router = &agent.router;
+        let mut effects = Vec::new();
+        for action in actions {
+            match action {
+                Action::Advertise { priority } => {
+                    let params = router.params();
+                    effects.push(Effect::Send(agent.advert(priority)));
+                    let length = length(params.interval.nanos(), params.down_adverts);
+                    if !priority.is_stop() && !kernel.lease.renew(kernel.clock.shows(now).0, length) {
+                        effects.push(Effect::Later(Input::Refused));
+                    }
+                }
+                Action::Watch { own, timer, .. } => kernel.watch(now, router, own, timer),
+                Action::Report => kernel.report(now, router),
+                Action::Off => kernel.off(now),
+                Action::Leave { until } => kernel.lease.leave(kernel.clock.shows(now).0, until.0),
+                Action::Stay { until } => kernel.lease.stay(until.0),
+                Action::Hold => kernel.holds = true,
+                Action::Release => kernel.holds = false,
+                Action::Announce { .. } => assert!(kernel.holds, "announced what is not held"),
+                Action::Transition(transition) => effects.push(Effect::Changed(transition)),
+            }
+        }
+        effects
+    }
 }

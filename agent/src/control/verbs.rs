@@ -1,0 +1,97 @@
+//! The short verbs: ask the agent for something and say what came of it.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::client::{self, Connection};
+use super::protocol::{Request, Response};
+use super::rundir::RunDir;
+use super::status::{InstanceStatus, State};
+use crate::kernel;
+use crate::net;
+
+/// How often the end of a hand-over is looked for.
+const LOOK: Duration = Duration::from_millis(50);
+/// Longer than any hand-over with intervals of up to a few seconds.
+const HAND_OVER: Duration = Duration::from_mins(3);
+
+/// Makes the agent read its configuration again.
+pub fn reload(run_dir: &Path) -> Result<()> {
+    match client::request(run_dir, &Request::Reload {})? {
+        Response::Reloaded(report) => println!("{report}"),
+        other => return Err(unexpected(&other)),
+    }
+    Ok(())
+}
+
+/// Announces a restart.
+pub fn hold(run_dir: &Path, keep: Duration) -> Result<()> {
+    let keep_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+    println!("{}", done(client::request(run_dir, &Request::Hold { keep_ms })?)?);
+    Ok(())
+}
+
+/// Ends a drain.
+pub fn undrain(run_dir: &Path) -> Result<()> {
+    println!("{}", done(client::request(run_dir, &Request::Undrain {})?)?);
+    Ok(())
+}
+
+/// Drains the agent and waits until others serve. Exit status 1 if nobody took an instance over.
+pub fn drain(run_dir: &Path) -> Result<u8> {
+    let mut agent = Connection::open(run_dir)?;
+    println!("{}", done(agent.request(&Request::Drain {})?)?);
+    let end = Instant::now() + HAND_OVER;
+    let instances = loop {
+        let Response::Status(status) = agent.request(&Request::Status {})? else {
+            bail!("the agent gave an answer to another question");
+        };
+        if !status.instances.iter().any(|instance| instance.leaving) {
+            break status.instances;
+        }
+        if Instant::now() > end {
+            bail!("still handing over after {HAND_OVER:?}; see `vipward status`");
+        }
+        std::thread::sleep(LOOK);
+    };
+    let stayed: Vec<InstanceStatus> =
+        instances.into_iter().filter(|instance| instance.state == State::Master).collect();
+    for instance in &stayed {
+        println!("{}: nobody took over; it is served here, at the lowest priority", instance.name);
+    }
+    Ok(u8::from(!stayed.is_empty()))
+}
+
+/// Removes what an agent that will not come back left.
+pub fn unfence(run_dir: &Path) -> Result<()> {
+    // Held while we work, so that no agent starts in the middle of it.
+    let _lock = RunDir::open(run_dir)?;
+    let left = kernel::unfence(run_dir).context("cannot remove what is pinned")?;
+    let removed = net::expel(&left.vips).context("cannot remove the VIPs that were left")?;
+    for pin in &left.pins {
+        println!("removed {pin}");
+    }
+    for vip in removed {
+        println!("removed VIP {vip}");
+    }
+    if left.pins.is_empty() {
+        println!("nothing was left behind");
+    }
+    Ok(())
+}
+
+fn done(response: Response) -> Result<String> {
+    match response {
+        Response::Done(what) => Ok(what),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn unexpected(response: &Response) -> anyhow::Error {
+    match response {
+        Response::Error(why) => anyhow::anyhow!("{why}"),
+        _ => anyhow::anyhow!("the agent gave an answer to another question"),
+    }
+}

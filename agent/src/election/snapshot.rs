@@ -1,0 +1,84 @@
+//! What the thread tells of its instances when it is asked.
+
+use vipward_common::lease::{HELD, LEAVING};
+use vipward_common::reason::{Fenced, Reason};
+use vipward_vrrp::types::{Mono, State};
+
+use super::configure::OWNER;
+use super::driver::Driver;
+use super::instance::Instance;
+use super::message::{LeaseState, Snapshot};
+use crate::clock;
+use crate::config::model;
+use crate::kernel::{Datapath, Kind};
+
+impl Driver {
+    pub(super) fn snapshots(&self) -> Vec<Snapshot> {
+        self.registry.iter().map(|(_, instance)| self.snapshot(instance)).collect()
+    }
+
+    fn snapshot(&self, instance: &Instance) -> Snapshot {
+        let (model, attachment) = (&instance.model, instance.attachment.as_ref());
+        let counters = instance.key.and_then(|key| self.paths.counters(&key).ok()).unwrap_or_default();
+        let counters = counters.plus(&instance.counted);
+        let state = instance.machine.state();
+        let master = instance.machine.master().filter(|_| state == State::Backup);
+        Snapshot {
+            name: model.name.clone(),
+            vrid: model.vrid,
+            interface: model.interface.clone(),
+            ipv6: model.family == model::Family::V6,
+            state,
+            priority: model.priority,
+            effective_priority: instance.machine.priority().0,
+            master: master.map(|master| (master.source, master.priority.0)),
+            vips: model.vips.iter().map(|vip| format!("{}/{}", vip.address, vip.prefix_len)).collect(),
+            datapath: attachment.map(|a| a.kind),
+            datapath_reason: attachment.filter(|a| a.kind != Kind::Xdp).map(|a| a.reason.clone()),
+            source: instance.source,
+            transitions: instance.stats.transitions,
+            adverts_sent: instance.stats.adverts_sent,
+            adverts_failed: instance.stats.adverts_failed,
+            counters,
+            rejected: Reason::ALL
+                .iter()
+                .zip(counters.rejected)
+                .filter(|(_, count)| *count > 0)
+                .map(|(reason, count)| (reason.label(), count))
+                .collect(),
+            repairs: instance.stats.repairs,
+            waiting: instance.waiting.clone(),
+            drained: instance.machine.is_drained(),
+            leaving: instance.machine.is_leaving(),
+            lease: self.lease_state(instance),
+            fenced: Fenced::ALL
+                .iter()
+                .zip(counters.fenced)
+                .filter(|(_, count)| *count > 0)
+                .map(|(kind, count)| (kind.label(), count))
+                .collect(),
+            faults: instance.faults.clone(),
+        }
+    }
+
+    fn lease_state(&self, instance: &Instance) -> LeaseState {
+        if !self.leases.on {
+            return LeaseState::Unavailable("switched off (--lease off)");
+        }
+        if instance.model.priority == OWNER {
+            return LeaseState::Unavailable("the addresses are the host's own (priority 255)");
+        }
+        let Some(key) = instance.key else { return LeaseState::None };
+        let Some(lease) = self.paths.lease(&key) else {
+            return LeaseState::Unavailable("a raw socket keeps nothing from the VIPs");
+        };
+        let now = clock::now();
+        let (left, over) = (Mono(lease.until).saturating_since(now), now.saturating_since(Mono(lease.until)));
+        let remaining = left.as_secs_f64() - over.as_secs_f64();
+        match lease.mode {
+            HELD => LeaseState::Held(remaining),
+            LEAVING => LeaseState::Leaving(remaining),
+            _ => LeaseState::None,
+        }
+    }
+}

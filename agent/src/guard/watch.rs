@@ -1,0 +1,88 @@
+//! The guard's life: prepare, wait for the agent's end, act.
+
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
+use nix::unistd::{Pid, getppid, setsid};
+
+use super::execute::Hands;
+use super::keep;
+use super::launch::LEASES_FD;
+use super::will::{Ending, Will};
+use crate::election::realtime;
+use crate::clock::now;
+use crate::kernel::Leases;
+
+/// Above the election thread, for when the guard runs nothing else matters.
+const PRIORITY: u8 = 41;
+
+/// Watches the process `agent`, this process's parent. `keep` is for how many nanoseconds to keep serving after a death
+/// that nobody announced.
+pub fn run(agent: i32, leases: bool, keep: u64) -> Result<()> {
+    let will = Will::map(inherited(libc::STDIN_FILENO)?).context("the will that the agent hands over")?;
+    let leases = if leases { Some(Leases::map(inherited(LEASES_FD)?).context("the leases")?) } else { None };
+    let hands = Hands::new(leases).context("a netlink socket")?;
+    outlive();
+    let refused = realtime::acquire_at(Some(PRIORITY));
+    for refusal in refused {
+        eprintln!("vipward guard: {refusal}");
+    }
+    await_death(agent)?;
+    match will.planned() {
+        Ending::Nothing => {}
+        Ending::Keep(nanos) => keep::keep(&will, &hands, now().0.saturating_add(nanos)),
+        Ending::Release if keep > 0 => keep::keep(&will, &hands, now().0.saturating_add(keep)),
+        Ending::Release => hands.release(will.masters(), now().0),
+    }
+    Ok(())
+}
+
+/// What ends the agent's group or session is not meant for its guard: it has just then something to do.
+fn outlive() {
+    // Fails for the leader of a group, which is a session of its own already.
+    let _ = setsid();
+    let mut ignored = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGPIPE] {
+        ignored.add(signal);
+    }
+    let _ = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&ignored), None);
+    // The last process that may go when memory is short.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
+}
+
+fn await_death(agent: i32) -> Result<()> {
+    // SAFETY: takes two integers and gives a descriptor or an error.
+    let opened = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, agent, 0) });
+    // Asked after: an agent that died before has handed its children to somebody else.
+    if getppid() != Pid::from_raw(agent) {
+        return Ok(());
+    }
+    let raw = match opened {
+        Ok(raw) => i32::try_from(raw).context("a descriptor")?,
+        Err(Errno::ESRCH) => return Ok(()),
+        Err(errno) => bail!("cannot watch process {agent}: {errno}"),
+    };
+    // SAFETY: the kernel just gave us this descriptor, and nothing else owns it.
+    let agent = unsafe { OwnedFd::from_raw_fd(raw) };
+    loop {
+        let mut ended = [PollFd::new(std::os::fd::AsFd::as_fd(&agent), PollFlags::POLLIN)];
+        match poll(&mut ended, PollTimeout::NONE) {
+            Err(Errno::EINTR) => {}
+            Err(errno) => bail!("cannot wait for the agent's end: {errno}"),
+            Ok(_) => return Ok(()),
+        }
+    }
+}
+
+/// A copy of one of the standard descriptors, under which the agent hands things over.
+fn inherited(standard: i32) -> Result<OwnedFd> {
+    // SAFETY: the standard descriptors are open in every process that the agent starts.
+    let there = unsafe { std::os::fd::BorrowedFd::borrow_raw(standard) };
+    let copy = there.try_clone_to_owned()?;
+    debug_assert!(copy.as_raw_fd() > 2);
+    Ok(copy)
+}

@@ -1,0 +1,138 @@
+//! What the control socket asks of the agent.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tracing::{error, info};
+
+use super::{Agent, STOPPING, load};
+use crate::cli::Switch;
+use crate::control::protocol::ReloadReport;
+use crate::control::server::Handler;
+use crate::control::status::StatusSnapshot;
+use crate::election::ElectionError;
+use crate::election::message::{Changes, Command};
+use crate::guard::will::Ending;
+
+/// What the control socket asks for.
+#[derive(Debug)]
+pub(super) enum Order {
+    Status(oneshot::Sender<Result<StatusSnapshot, String>>),
+    Reload(oneshot::Sender<Result<ReloadReport, String>>),
+    Drain(bool, oneshot::Sender<Result<String, String>>),
+    Hold(Duration, oneshot::Sender<Result<String, String>>),
+}
+
+impl Agent {
+    pub(super) fn order(&mut self, order: Order) {
+        match order {
+            Order::Status(answer) => self.status(answer),
+            Order::Reload(answer) => self.reload(answer),
+            Order::Drain(on, answer) => self.drain(on, answer),
+            Order::Hold(keep, answer) => _ = answer.send(self.hold(keep)),
+        }
+    }
+
+    fn drain(&self, on: bool, answer: oneshot::Sender<Result<String, String>>) {
+        info!("{}", if on { "draining: everybody else goes first" } else { "no longer drained" });
+        let (reply, masters) = oneshot::channel();
+        if let Err(error) = self.election.send(Command::Drain(on, reply)) {
+            let _ = answer.send(Err(error.to_string()));
+            return;
+        }
+        tokio::spawn(async move {
+            let masters = masters.await.map_err(|_| ElectionError::Gone.to_string());
+            let _ = answer.send(masters.map(|masters| match (on, masters) {
+                (true, 0) => "drained; nothing was served here".to_owned(),
+                (true, masters) => format!("handing over {masters} instances"),
+                (false, _) => "no longer drained".to_owned(),
+            }));
+        });
+    }
+
+    /// From now on, and for that long, a stop is a restart.
+    fn hold(&mut self, keep: Duration) -> Result<String, String> {
+        if self.options.lease == Switch::Off {
+            return Err("without leases (--lease off) VIPs cannot be left to the next agent".to_owned());
+        }
+        let Some(guard) = &self.guard else { return Err(STOPPING.to_owned()) };
+        guard.will().plan(Ending::Keep(u64::try_from(keep.as_nanos()).unwrap_or(u64::MAX)));
+        self.held_until = Some(Instant::now() + keep);
+        Ok(format!("if this agent ends within {keep:?}, its VIPs are kept for the next one for as long"))
+    }
+
+    pub(super) fn status(&self, answer: oneshot::Sender<Result<StatusSnapshot, String>>) {
+        let (reply, snapshots) = oneshot::channel();
+        if let Err(error) = self.election.send(Command::Snapshot(reply)) {
+            let _ = answer.send(Err(error.to_string()));
+            return;
+        }
+        let history = self.history.clone();
+        tokio::spawn(async move {
+            let snapshots = snapshots.await.map_err(|_| ElectionError::Gone.to_string());
+            let _ = answer.send(snapshots.map(|snapshots| history.status(snapshots)));
+        });
+    }
+
+    /// Checks first; a configuration with errors changes nothing.
+    pub(super) fn reload(&mut self, answer: oneshot::Sender<Result<ReloadReport, String>>) {
+        let file: PathBuf = self.options.file.clone();
+        let loaded = match load(&self.options) {
+            Ok(loaded) => loaded,
+            Err(why) => {
+                error!("reload refused, the old configuration stays: {why}");
+                let _ = answer.send(Err(why));
+                return;
+            }
+        };
+        let warnings = loaded.warnings.clone();
+        let (reply, changes) = oneshot::channel();
+        if let Err(error) = self.take(loaded, reply) {
+            let _ = answer.send(Err(error.to_string()));
+            return;
+        }
+        tokio::spawn(async move {
+            let Ok(changes) = changes.await else {
+                let _ = answer.send(Err(ElectionError::Gone.to_string()));
+                return;
+            };
+            info!("reloaded {}: {changes}", file.display());
+            let Changes { added, removed, changed, unchanged } = changes;
+            let _ = answer.send(Ok(ReloadReport { added, removed, changed, unchanged, warnings }));
+        });
+    }
+}
+
+/// Passes requests of the control socket to the agent's loop, which owns everything.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) orders: mpsc::Sender<Order>,
+}
+
+impl Handler for Desk {
+    async fn status(&self) -> Result<StatusSnapshot, String> {
+        let (answer, status) = oneshot::channel();
+        let _ = self.orders.send(Order::Status(answer)).await;
+        status.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
+    }
+
+    async fn drain(&self, on: bool) -> Result<String, String> {
+        let (answer, done) = oneshot::channel();
+        let _ = self.orders.send(Order::Drain(on, answer)).await;
+        done.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
+    }
+
+    async fn hold(&self, keep: Duration) -> Result<String, String> {
+        let (answer, done) = oneshot::channel();
+        let _ = self.orders.send(Order::Hold(keep, answer)).await;
+        done.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
+    }
+
+    async fn reload(&self) -> Result<ReloadReport, String> {
+        let (answer, report) = oneshot::channel();
+        let _ = self.orders.send(Order::Reload(answer)).await;
+        report.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
+    }
+}
