@@ -62,8 +62,7 @@ fn solicitation(own: [u8; 6], target: u8, address: Ipv6Addr, number: u32) -> Vec
     // Option 1: source link-layer address.
     message.extend([1, 1]);
     message.extend(own);
-    let [high, low] = checksum(source, group, &message).to_be_bytes();
-    message.splice(2..4, [high, low]);
+    message.splice(2..4, checksum(source, group, &message).to_be_bytes());
 
     let mut frame = vec![0x33, 0x33, 0xff, high, middle, low];
     frame.extend(own);

@@ -123,6 +123,13 @@ impl Record {
         self.none(from, to).into_iter().map(Span::length).max().unwrap_or_default()
     }
 
+    /// The longest time for which the witness itself asked nothing, because the machine did not run it.
+    pub fn longest_stall(&self, from: Moment, to: Moment) -> Duration {
+        let moments: Vec<Moment> = self.questions(from, to).map(|question| question.at).collect();
+        let pairs = moments.windows(2).filter_map(|two| Some(two.last()?.since(*two.first()?)));
+        pairs.max().unwrap_or_default()
+    }
+
     /// When `host` was last asked in `from..to` and answered.
     pub fn last_by(&self, host: &str, from: Moment, to: Moment) -> Option<Moment> {
         let answered = self.questions(from, to).filter(|question| question.answered_by(host));
@@ -140,6 +147,12 @@ impl Record {
         let mut questions = self.questions(from, Moment(u64::MAX)).peekable();
         let by = Arc::clone(&questions.peek()?.answers.first()?.by);
         questions.all(|question| question.sole() == Some(&by)).then_some(by)
+    }
+
+    /// Who alone answered the last question before `moment` that was answered by one host.
+    pub fn sole_before(&self, moment: Moment) -> Option<Arc<str>> {
+        let before = self.questions(Moment::default(), moment).filter(|question| question.sole().is_some());
+        before.last().and_then(|question| Some(Arc::clone(&question.answers.first()?.by)))
     }
 
     /// Who answered, from when on, in words: for a report.
@@ -224,6 +237,7 @@ mod tests {
         assert_eq!(shown(&record.none(Moment(0), END)), [(20, 40), (60, 70)]);
         assert_eq!(record.longest_none(Moment(0), END), Duration::from_millis(20));
         assert_eq!(record.longest_none(Moment(45 * MS), END), Duration::from_millis(10));
+        assert_eq!(record.longest_stall(Moment(0), END), Duration::from_millis(10), "it asked all the time");
         assert_eq!(record.last_by("a", Moment(0), END), Some(Moment(10 * MS)));
         assert_eq!(record.first_by("b", Moment(0)), Some(Moment(40 * MS)));
         assert_eq!(
@@ -238,6 +252,8 @@ mod tests {
         assert_eq!(record("abb-b").sole_since(Moment(10 * MS)), None);
         assert_eq!(record("ab2b").sole_since(Moment(10 * MS)), None);
         assert_eq!(record("ab").sole_since(Moment(100 * MS)), None, "there is no question yet");
+        assert_eq!(record("ab2-").sole_before(Moment(30 * MS)).as_deref(), Some("b"));
+        assert_eq!(record("-2").sole_before(END), None);
     }
 
     #[test]
