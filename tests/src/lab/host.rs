@@ -32,18 +32,34 @@ pub struct Host {
 impl Host {
     pub(crate) fn new(shared: &Arc<Shared>, name: &str, number: u8) -> Result<Host> {
         let namespace = Namespace::new(&shared.namespace(name))?;
-        let bridge = shared.bridge.name();
+        let folder = shared.dir.path().join(name);
+        fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let host = Host { name: name.to_owned(), number, namespace, folder, shared: Arc::clone(shared) };
+        host.make_interface()?;
+        Ok(host)
+    }
+
+    fn make_interface(&self) -> Result<()> {
+        let Host { name, number, .. } = self;
+        let bridge = self.shared.bridge.name();
         // The port carries the host's name, so that captures can say who sent a frame.
-        namespace.ip(&format!(
+        self.namespace.ip(&format!(
             "link add {INTERFACE} type veth peer name {name} netns {bridge}\n\
              addr add 10.77.0.{number}/24 dev {INTERFACE}\n\
              addr add fd77::{number:x}/64 dev {INTERFACE} nodad\n\
              link set dev {INTERFACE} up\n"
         ))?;
-        shared.bridge.ip(&format!("link set dev {name} master br0 up\n"))?;
-        let folder = shared.dir.path().join(name);
-        fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        Ok(Host { name: name.to_owned(), number, namespace, folder, shared: Arc::clone(shared) })
+        self.shared.bridge.ip(&format!("link set dev {name} master br0 up\n"))
+    }
+
+    /// Deletes its interface, and the port with it.
+    pub fn delete_interface(&self) -> Result<()> {
+        self.namespace.ip(&format!("link del {INTERFACE}\n"))
+    }
+
+    /// Makes its interface anew, with the same name and addresses and another index and hardware address.
+    pub fn recreate_interface(&self) -> Result<()> {
+        self.make_interface()
     }
 
     /// Its name, which is also that of its port on the bridge.
