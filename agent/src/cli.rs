@@ -1,16 +1,29 @@
 //! The command line. Every option of the agent and of `check`, and where the agent is, can also be given as an environment
 //! variable `VIPWARD_…`; how one answer of `status` is shown cannot.
 
+mod render;
+
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::kernel::Choice;
+use crate::kv::args::Kv;
+
+pub use render::{NginxCheck, RenderOptions};
 
 /// Where keepalived's users have their configuration.
 pub const DEFAULT_CONFIG: &str = "/etc/keepalived/keepalived.conf";
 /// Where the control socket and the lock live.
 pub const DEFAULT_RUN_DIR: &str = "/run/vipward";
+
+/// How long VIPs are kept for a restart unless the option says otherwise.
+const DEFAULT_KEEP: Duration = Duration::from_secs(10);
+/// The longest that makes sense: a machine boots in that time.
+const MAX_KEEP: Duration = Duration::from_mins(5);
 
 /// Keeps virtual IPs alive on a group of Linux hosts.
 #[derive(Debug, Parser)]
@@ -25,13 +38,41 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the agent in the foreground until SIGTERM or SIGINT
-    Run(Run),
+    Run(Box<Run>),
     /// Check a configuration: exit 0 when clean, 1 with warnings, 2 with errors
     Check(Check),
     /// Show who is master, and why
     Status(Status),
     /// Make the running agent read its configuration again
     Reload(RunDir),
+    /// Hand over to the others, and take nothing over before them; exit 1 if nobody takes over
+    Drain(RunDir),
+    /// The end of that
+    Undrain(RunDir),
+    /// Announce a restart: when the agent is stopped within that time, its VIPs stay for the next one
+    Hold(Hold),
+    /// Remove what an agent that will not come back left in the kernel: XDP programs, fences, VIPs
+    Unfence(RunDir),
+    /// Watch over an agent (started by it)
+    #[command(hide = true)]
+    Guard(Guard),
+    /// Read and change the keys of an etcd
+    Kv(Kv),
+    /// Render files from a store with confd's own flags, see `vipward confd -help`
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Confd(Confd),
+    /// Check one file of nginx's configuration inside a copy of all of it
+    NginxCheck(NginxCheck),
+    /// Render one template with the keys of a JSON file
+    Template(Template),
+}
+
+/// The command line of confd, which is not for clap: its long flags have one dash.
+#[derive(Debug, Args)]
+pub struct Confd {
+    /// confd's flags
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
+    pub arguments: Vec<OsString>,
 }
 
 /// Options of `vipward run`.
@@ -49,6 +90,10 @@ pub struct Run {
     /// Whether the kernel lets this node serve a VIP only while its adverts are really sent
     #[arg(long, env = "VIPWARD_LEASE", value_enum, default_value_t = Switch::On)]
     pub lease: Switch,
+    /// What becomes of the VIPs when the agent dies: `release` hands over at once, `wait` or `wait:10s` keeps them
+    /// for an agent that is started again meanwhile
+    #[arg(long, env = "VIPWARD_ON_CRASH", default_value = "release", value_name = "WHAT")]
+    pub on_crash: OnCrash,
     /// Unknown keywords in the configuration are warnings instead of errors
     #[arg(long, env = "VIPWARD_LENIENT")]
     pub lenient: bool,
@@ -58,6 +103,51 @@ pub struct Run {
     /// Least severe level that is logged: error, warn, info, debug or trace
     #[arg(long, env = "VIPWARD_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     pub log_level: tracing::Level,
+    /// What is rendered beside the election
+    #[command(flatten)]
+    pub render: RenderOptions,
+}
+
+/// What becomes of the VIPs when the agent dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnCrash {
+    /// Hand over at once.
+    Release,
+    /// Keep them for so long, if no other agent takes them over.
+    Wait(Duration),
+}
+
+impl OnCrash {
+    /// For how long they are kept.
+    pub fn keep(self) -> Duration {
+        match self {
+            OnCrash::Release => Duration::ZERO,
+            OnCrash::Wait(keep) => keep,
+        }
+    }
+}
+
+impl FromStr for OnCrash {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<OnCrash, String> {
+        match text.split_once(':') {
+            None if text == "release" => Ok(OnCrash::Release),
+            None if text == "wait" => Ok(OnCrash::Wait(DEFAULT_KEEP)),
+            Some(("wait", time)) => keep(time).map(OnCrash::Wait),
+            _ => Err("release, wait, or wait:TIME such as wait:10s".to_owned()),
+        }
+    }
+}
+
+/// A time for which VIPs are kept without an agent: nobody checks the service meanwhile.
+fn keep(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    match time {
+        Duration::ZERO => Err("a time longer than that".to_owned()),
+        time if time > MAX_KEEP => Err(format!("at most {}", humantime::format_duration(MAX_KEEP))),
+        time => Ok(time),
+    }
 }
 
 /// On or off.
@@ -101,6 +191,44 @@ pub struct Status {
     /// Show again whenever something changes, until Ctrl-C
     #[arg(long)]
     pub watch: bool,
+}
+
+/// Options of `vipward hold`.
+#[derive(Debug, Args)]
+pub struct Hold {
+    /// Which agent to ask
+    #[command(flatten)]
+    pub run_dir: RunDir,
+    /// How long the VIPs are kept without an agent
+    #[arg(long = "for", default_value = "10s", value_name = "TIME", value_parser = keep)]
+    pub keep: Duration,
+}
+
+/// What the agent tells its guard.
+#[derive(Debug, Args)]
+pub struct Guard {
+    /// The agent's process
+    pub agent: i32,
+    /// The map of the leases is there
+    #[arg(long)]
+    pub leases: bool,
+    /// For how many nanoseconds to keep serving after its death
+    #[arg(long)]
+    pub keep: u64,
+}
+
+/// Options of `vipward template`.
+#[derive(Debug, Args)]
+pub struct Template {
+    /// Template to render: Handlebars if it ends in .hbs, else Go's syntax
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// JSON object of keys and values
+    #[arg(long, value_name = "KEYS.json")]
+    pub keys: Option<PathBuf>,
+    /// Only the keys below this path, without it, as a resource's prefix has it
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    pub prefix: String,
 }
 
 /// Which agent of this host is meant.

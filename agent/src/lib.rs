@@ -2,10 +2,13 @@
 
 pub mod check;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod control;
 pub mod election;
+pub mod guard;
 pub mod kernel;
+pub mod kv;
 pub mod logging;
 pub mod net;
 pub mod privileges;

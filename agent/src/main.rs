@@ -1,22 +1,34 @@
 //! The `vipward` binary.
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use vipward::cli::{Cli, Command};
-use vipward::control::client;
-use vipward::control::protocol::{Request, Response};
+use vipward::cli::{Cli, Command, Confd};
 use vipward::control::show::{self, Show};
-use vipward::{config, logging, supervise};
+use vipward::control::verbs;
+use vipward::render::{nginx, service, template};
+use vipward::{config, guard, kv, logging, supervise};
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    match run(command()) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("vipward: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// The command line, which is confd's own if we are called so.
+fn command() -> Command {
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    if Path::new(&name).file_name() == Some("confd".as_ref()) {
+        return Command::Confd(Confd { arguments: arguments.collect() });
+    }
+    Cli::parse().command
 }
 
 fn run(command: Command) -> anyhow::Result<u8> {
@@ -33,13 +45,28 @@ fn run(command: Command) -> anyhow::Result<u8> {
             show::status(&options.run_dir.run_dir, Show { json: options.json, watch: options.watch })?;
             Ok(0)
         }
-        Command::Reload(run_dir) => match client::request(&run_dir.run_dir, &Request::Reload {})? {
-            Response::Reloaded(report) => {
-                println!("{report}");
-                Ok(0)
+        Command::Reload(run_dir) => verbs::reload(&run_dir.run_dir).map(|()| 0),
+        Command::Drain(run_dir) => verbs::drain(&run_dir.run_dir),
+        Command::Undrain(run_dir) => verbs::undrain(&run_dir.run_dir).map(|()| 0),
+        Command::Hold(options) => verbs::hold(&options.run_dir.run_dir, options.keep).map(|()| 0),
+        Command::Unfence(run_dir) => verbs::unfence(&run_dir.run_dir).map(|()| 0),
+        Command::Guard(options) => guard::run(options.agent, options.leases, options.keep).map(|()| 0),
+        Command::Kv(options) => kv::run(&options, &mut std::io::stdout().lock()),
+        Command::Confd(Confd { arguments }) => confd(arguments),
+        Command::NginxCheck(options) => Ok(nginx::check::command(&options)?),
+        Command::Template(options) => match template::command::run(&options, &mut std::io::stdout().lock()) {
+            Ok(()) => Ok(0),
+            // As editors and CI read it: the file comes first.
+            Err(error) => {
+                eprintln!("{error}");
+                Ok(1)
             }
-            Response::Error(why) => anyhow::bail!("{why}"),
-            Response::Status(_) => anyhow::bail!("the agent gave an answer to another question"),
         },
     }
+}
+
+fn confd(arguments: Vec<OsString>) -> anyhow::Result<u8> {
+    service::confd(arguments, |settings| {
+        Err(format!("the store `{}` is not built into this vipward", settings.backend.name()))
+    })
 }

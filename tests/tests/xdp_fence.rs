@@ -342,7 +342,7 @@ fn pins_of_another_version_are_refused_with_the_remedy() {
         let error = XdpPath::load_pinned(run_dir.0.path()).err().unwrap();
         assert!(matches!(error, KernelError::Pins(_)));
         assert!(error.to_string().contains("vipward unfence"), "{error}");
-        assert_eq!(unfence(run_dir.0.path()).unwrap(), ["LEASES-v1", "VIPS-v0"]);
+        assert_eq!(unfence(run_dir.0.path()).unwrap().pins, ["LEASES-v1", "VIPS-v0"]);
         assert!(!run_dir.0.path().join("bpf").exists());
     });
 }

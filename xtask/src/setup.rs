@@ -5,6 +5,7 @@ mod bpf;
 mod daemons;
 mod kernel;
 
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
@@ -37,19 +38,37 @@ pub(crate) enum Need {
 /// A program, what needs it, and the Debian packages that bring it.
 struct Tool {
     program: &'static str,
+    /// A file without which the program is of no use to us.
+    file: Option<&'static str>,
     need: Need,
     packages: &'static [&'static str],
 }
 
 const TOOLS: &[Tool] = &[
-    Tool { program: "cc", need: Need::Build, packages: &["gcc", "libc6-dev"] },
-    Tool { program: "ip", need: Need::Lab, packages: &["iproute2"] },
-    Tool { program: "nginx", need: Need::Lab, packages: &["nginx-light"] },
-    Tool { program: "curl", need: Need::Lab, packages: &["curl"] },
-    Tool { program: "keepalived", need: Need::Tests, packages: &["keepalived"] },
-    Tool { program: "tshark", need: Need::Tests, packages: &["tshark"] },
-    Tool { program: "arping", need: Need::Tests, packages: &["arping"] },
-    Tool { program: "nft", need: Need::Tests, packages: &["nftables"] },
+    Tool { program: "cc", file: None, need: Need::Build, packages: &["gcc", "libc6-dev"] },
+    // The interface of etcd is compiled from its description.
+    Tool {
+        program: "protoc",
+        file: Some("/usr/include/google/protobuf/descriptor.proto"),
+        need: Need::Build,
+        packages: &["protobuf-compiler", "libprotobuf-dev"],
+    },
+    Tool { program: "ip", file: None, need: Need::Lab, packages: &["iproute2"] },
+    Tool { program: "nginx", file: None, need: Need::Lab, packages: &["nginx-light"] },
+    Tool { program: "curl", file: None, need: Need::Lab, packages: &["curl"] },
+    Tool { program: "keepalived", file: None, need: Need::Tests, packages: &["keepalived"] },
+    Tool { program: "tshark", file: None, need: Need::Tests, packages: &["tshark"] },
+    Tool { program: "arping", file: None, need: Need::Tests, packages: &["arping"] },
+    Tool { program: "nft", file: None, need: Need::Tests, packages: &["nftables"] },
+    Tool { program: "etcd", file: None, need: Need::Tests, packages: &["etcd-server"] },
+    Tool { program: "etcdctl", file: None, need: Need::Tests, packages: &["etcd-client"] },
+    Tool { program: "redis-server", file: None, need: Need::Tests, packages: &["redis-server"] },
+    Tool {
+        program: "java",
+        file: Some("/usr/share/java/zookeeper.jar"),
+        need: Need::Tests,
+        packages: &["default-jre-headless", "zookeeper"],
+    },
 ];
 
 /// Runs the verb.
@@ -71,7 +90,7 @@ pub(crate) fn ensure(need: Need) -> Result<()> {
 }
 
 fn tools(need: Need) -> Result<()> {
-    let missing: Vec<&Tool> = needed(need).filter(|tool| programs::find(tool.program).is_none()).collect();
+    let missing: Vec<&Tool> = needed(need).filter(|tool| !tool.present()).collect();
     if missing.is_empty() {
         say::line("programs", format_args!("found: {}", names(needed(need))));
         return Ok(());
@@ -79,6 +98,12 @@ fn tools(need: Need) -> Result<()> {
     say::line("programs", format_args!("missing: {}", names(missing.iter().copied())));
     let packages: Vec<&str> = missing.iter().flat_map(|tool| tool.packages.iter().copied()).collect();
     apt::install(&packages)
+}
+
+impl Tool {
+    fn present(&self) -> bool {
+        programs::find(self.program).is_some() && self.file.is_none_or(|file| Path::new(file).exists())
+    }
 }
 
 fn needed(need: Need) -> impl Iterator<Item = &'static Tool> {
@@ -121,7 +146,7 @@ mod tests {
 
     #[test]
     fn running_the_agent_needs_no_daemons() {
-        assert_eq!(names(needed(Need::Build)), "cc");
+        assert_eq!(names(needed(Need::Build)), "cc protoc");
         assert!(!names(needed(Need::Lab)).contains("keepalived"));
         assert_eq!(needed(Need::Tests).count(), TOOLS.len());
     }

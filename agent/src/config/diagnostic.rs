@@ -140,7 +140,7 @@ impl Help<'_> {
 }
 
 /// A piece of the file in a message: in backquotes, shortened, without control characters.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut shown: String = text.chars().take(QUOTED_CHARS).flat_map(char::escape_debug).collect();
     if text.chars().nth(QUOTED_CHARS).is_some() {
         shown.push('…');
@@ -166,7 +166,7 @@ pub(super) fn suggest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
 }
 
 /// [`suggest`] as a help text.
-pub(super) fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
+pub(crate) fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     suggest(word, candidates).map(|meant| format!("did you mean `{meant}`?"))
 }
 

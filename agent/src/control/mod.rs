@@ -1,10 +1,10 @@
-//! The control socket: `vipward status` and `vipward reload`, and whatever else is asked of a running agent.
+//! The control socket: `vipward status`, `reload`, `drain`, and whatever else is asked of a running agent.
 //!
 //! * [`rundir`]: the directory, opened safely, and the lock that keeps it to one agent;
 //! * [`protocol`]: requests, answers and limits;
 //! * [`server`]: the agent's side; [`client`]: the other;
 //! * [`status`]: what is answered to `status`; [`render`]: the same for people, with [`reasons`] in words; [`show`]:
-//!   the command.
+//!   the command; [`verbs`]: the other ones.
 //!
 //! Requests are untrusted input, although only root and the agent's own user get this far: bounded in size, time
 //! and number.
@@ -17,6 +17,7 @@ pub mod rundir;
 pub mod server;
 pub mod show;
 pub mod status;
+pub mod verbs;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 //! ```text
 //! {"request":"status"}   → {"status":{"instances":[…],"resources":[…],…}}
 //! {"request":"reload"}   → {"reloaded":{"added":["VI_2"],…}}
+//! {"request":"drain"}    → {"done":"draining 2 instances"}
 //! anything else          → {"error":"why"}
 //! ```
 
@@ -32,6 +33,15 @@ pub enum Request {
     Status {},
     /// Read the configuration again.
     Reload {},
+    /// Hand over, and let everybody else go first.
+    Drain {},
+    /// The end of that.
+    Undrain {},
+    /// Leave the VIPs to the next agent if this one is stopped soon.
+    Hold {
+        /// For how many milliseconds they are kept.
+        keep_ms: u64,
+    },
 }
 
 /// What the agent answers.
@@ -42,6 +52,8 @@ pub enum Response {
     Status(Box<StatusSnapshot>),
     /// To [`Request::Reload`]: done.
     Reloaded(ReloadReport),
+    /// To any other request: done; what that means, for a person.
+    Done(String),
     /// The request was not understood, or not done; the reason, for a person.
     Error(String),
 }

@@ -32,6 +32,10 @@ pub trait Handler: Send + Sync + 'static {
     fn status(&self) -> impl Future<Output = Result<StatusSnapshot, String>> + Send;
     /// Reads the configuration again.
     fn reload(&self) -> impl Future<Output = Result<ReloadReport, String>> + Send;
+    /// Hands over and lets everybody else go first, or no longer. The answer says what that means.
+    fn drain(&self, on: bool) -> impl Future<Output = Result<String, String>> + Send;
+    /// Leaves the VIPs for so long if the agent is stopped.
+    fn hold(&self, keep: Duration) -> impl Future<Output = Result<String, String>> + Send;
 }
 
 /// Why there is no control socket.
@@ -143,6 +147,11 @@ async fn answer<H: Handler>(line: &[u8], handler: &H) -> Response {
         match request {
             Request::Status {} => handler.status().await.map(|status| Response::Status(Box::new(status))),
             Request::Reload {} => handler.reload().await.map(Response::Reloaded),
+            Request::Drain {} => handler.drain(true).await.map(Response::Done),
+            Request::Undrain {} => handler.drain(false).await.map(Response::Done),
+            Request::Hold { keep_ms } => {
+                handler.hold(Duration::from_millis(keep_ms)).await.map(Response::Done)
+            }
         }
     };
     timeout(REQUEST_TIMEOUT, work)

@@ -89,6 +89,18 @@ pub struct InstanceStatus {
     /// Adverts accepted that have another interval than ours (version 3).
     #[serde(default)]
     pub adverts_interval_differs: u64,
+    /// It hands over and lets everybody else go first.
+    #[serde(default)]
+    pub drained: bool,
+    /// It has announced that it leaves, and serves until its successor is heard.
+    #[serde(default)]
+    pub leaving: bool,
+    /// Whether the kernel lets this node serve the VIPs.
+    #[serde(default)]
+    pub lease: Lease,
+    /// Packets that were kept from the VIPs while there was no lease, by kind; only kinds that occurred.
+    #[serde(default)]
+    pub fenced: BTreeMap<String, u64>,
     /// Times that the kernel refused the timer.
     #[serde(default)]
     pub timer_not_armed: u64,
@@ -98,6 +110,30 @@ pub struct InstanceStatus {
     /// VIPs put back after somebody else removed them.
     #[serde(default)]
     pub repairs: u64,
+}
+
+/// Whether the kernel lets this node serve the VIPs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Lease {
+    /// There is none, and nothing is fenced.
+    Unavailable {
+        /// Why.
+        reason: String,
+    },
+    /// Not now.
+    #[default]
+    None,
+    /// Yes.
+    Held {
+        /// For how long, unless an advert renews it; negative once it has lapsed.
+        remaining_seconds: f64,
+    },
+    /// Yes, until the successor is heard.
+    Leaving {
+        /// For how long at most.
+        remaining_seconds: f64,
+    },
 }
 
 /// The master that an instance knows of.
@@ -199,6 +235,10 @@ pub(crate) mod tests {
             adverts_priority_zero: 1,
             adverts_address_list_differs: 0,
             adverts_interval_differs: 0,
+            drained: false,
+            leaving: false,
+            lease: Lease::Held { remaining_seconds: 2.5 },
+            fenced: BTreeMap::new(),
             timer_not_armed: 0,
             events_ring_full: 0,
             repairs: 0,
@@ -221,6 +261,8 @@ pub(crate) mod tests {
             adverts_rejected: 12,
             adverts_rejected_by: BTreeMap::from([("ttl".into(), 2), ("unknown_peer".into(), 10)]),
             adverts_address_list_differs: 3,
+            lease: Lease::None,
+            fenced: BTreeMap::from([("arp".into(), 5)]),
             repairs: 1,
             ..web.clone()
         };

@@ -44,6 +44,14 @@ impl Handler for Agent {
     async fn reload(&self) -> Result<ReloadReport, String> {
         Err("x.conf:1:1: error: nonsense".into())
     }
+
+    async fn drain(&self, on: bool) -> Result<String, String> {
+        Ok(format!("drain {on}"))
+    }
+
+    async fn hold(&self, keep: Duration) -> Result<String, String> {
+        Ok(format!("hold {keep:?}"))
+    }
 }
 
 /// A served run directory; blocking clients run on threads of their own.

@@ -59,7 +59,7 @@ pub fn drain(run_dir: &Path) -> Result<u8> {
     let stayed: Vec<InstanceStatus> =
         instances.into_iter().filter(|instance| instance.state == State::Master).collect();
     for instance in &stayed {
-        println!("{}: nobody took over; it is served here, at the lowest priority", instance.name);
+        eprintln!("{}: nobody took over; it is served here, at the lowest priority", instance.name);
     }
     Ok(u8::from(!stayed.is_empty()))
 }

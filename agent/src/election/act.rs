@@ -47,6 +47,7 @@ impl Driver {
                         instance.refusals = 0;
                     }
                 }
+                self.testament.outdate();
                 self.unpublished.push((id, transition, silence));
             }
         }
@@ -171,6 +172,7 @@ impl Driver {
         self.addresses.hold(Owner(id.0), &held);
         let Some(instance) = self.registry.get_mut(id) else { return };
         instance.held = held;
+        self.testament.outdate();
         let told = std::mem::replace(&mut instance.vip_notes, notes.clone());
         for text in notes.into_iter().filter(|text| !told.contains(text)) {
             self.note(id, Level::Warn, text);

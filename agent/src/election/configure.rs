@@ -3,17 +3,16 @@
 use std::collections::HashMap;
 
 use vipward_common::abi::RouterKey;
-use vipward_common::reason::Reason;
 use vipward_vrrp::router::Event;
-use vipward_vrrp::types::{Mono, State};
+use vipward_vrrp::types::Mono;
 
 use super::driver::Driver;
 use super::instance::Instance;
-use super::message::{Changes, Command, Level, Snapshot, Update};
+use super::message::{Changes, Command, Level, Update};
 use super::registry::Id;
 use super::{plan, realtime};
 use crate::config::model::{self, Config};
-use crate::kernel::{Attachment, Datapath, Kind, LeaseOrder};
+use crate::kernel::{Attachment, Datapath, LeaseOrder};
 use crate::net::{Owner, Vip};
 
 /// Priority of the address owner (RFC 9568 §5.2.4).
@@ -38,6 +37,9 @@ impl Driver {
             Command::Script { name, ok } => {
                 self.scripts.report(name.clone(), ok);
                 self.reconsider_tracking(now, &name);
+            }
+            Command::Drain(on, reply) => {
+                let _ = reply.send(self.drain(now, on));
             }
             Command::Snapshot(reply) => {
                 let _ = reply.send(self.snapshots());
@@ -71,7 +73,10 @@ impl Driver {
                 None => {
                     if let Some(instance) = Instance::new(model.clone()) {
                         changes.added.push(model.name.clone());
-                        self.registry.insert(instance);
+                        let id = self.registry.insert(instance);
+                        if self.drained {
+                            self.feed(now, id, Event::Drain);
+                        }
                     }
                 }
             }
@@ -283,45 +288,6 @@ impl Driver {
             let gone = self.registry.remove(*id).map(|instance| instance.model.name);
             // An instance that stops with the agent was told so.
             self.removed.extend(gone.filter(|_| !self.stopping));
-        }
-    }
-
-    fn snapshots(&self) -> Vec<Snapshot> {
-        self.registry.iter().map(|(_, instance)| self.snapshot(instance)).collect()
-    }
-
-    fn snapshot(&self, instance: &Instance) -> Snapshot {
-        let (model, attachment) = (&instance.model, instance.attachment.as_ref());
-        let counters = instance.key.and_then(|key| self.paths.counters(&key).ok()).unwrap_or_default();
-        let counters = counters.plus(&instance.counted);
-        let state = instance.machine.state();
-        let master = instance.machine.master().filter(|_| state == State::Backup);
-        Snapshot {
-            name: model.name.clone(),
-            vrid: model.vrid,
-            interface: model.interface.clone(),
-            ipv6: model.family == model::Family::V6,
-            state,
-            priority: model.priority,
-            effective_priority: instance.machine.priority().0,
-            master: master.map(|master| (master.source, master.priority.0)),
-            vips: model.vips.iter().map(|vip| format!("{}/{}", vip.address, vip.prefix_len)).collect(),
-            datapath: attachment.map(|a| a.kind),
-            datapath_reason: attachment.filter(|a| a.kind != Kind::Xdp).map(|a| a.reason.clone()),
-            source: instance.source,
-            transitions: instance.stats.transitions,
-            adverts_sent: instance.stats.adverts_sent,
-            adverts_failed: instance.stats.adverts_failed,
-            counters,
-            rejected: Reason::ALL
-                .iter()
-                .zip(counters.rejected)
-                .filter(|(_, count)| *count > 0)
-                .map(|(reason, count)| (reason.label(), count))
-                .collect(),
-            repairs: instance.stats.repairs,
-            waiting: instance.waiting.clone(),
-            faults: instance.faults.clone(),
         }
     }
 }

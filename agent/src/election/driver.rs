@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -14,7 +14,10 @@ use super::lease::Leases;
 use super::message::{Command, Level, Update};
 use super::registry::{Id, Registry};
 use super::scripts::Scripts;
-use super::{ElectionError, Options, clock};
+use super::will::Testament;
+use super::{ElectionError, Options};
+use crate::clock;
+use crate::guard::will::Will;
 use crate::kernel::{Datapath, Paths, Report};
 use crate::net::netlink::Netlink;
 use crate::net::{Addresses, AdvertSender, Announcer, LinkEvent, Links, Monitor};
@@ -47,7 +50,10 @@ pub(crate) struct Driver {
     /// When to try announcements again that met a full transmit queue.
     pub(super) stalled_until: Option<Mono>,
     pub(super) stopping: bool,
+    /// Everybody else goes first.
+    pub(super) drained: bool,
     pub(super) leases: Leases,
+    pub(super) testament: Testament,
     /// When to read the links again, if that failed.
     pub(super) relist_at: Option<Mono>,
     /// The real-time priority that the configuration asks for.
@@ -76,7 +82,11 @@ pub(crate) enum Next {
 
 impl Driver {
     /// Opens every socket that does not depend on an interface, in the network namespace of this thread.
-    pub(crate) fn new(options: &Options, updates: mpsc::Sender<Update>) -> Result<Driver, ElectionError> {
+    pub(crate) fn new(
+        options: &Options,
+        will: Option<Will>,
+        updates: mpsc::Sender<Update>,
+    ) -> Result<Driver, ElectionError> {
         // The monitor first: no change may fall between the table and the stream.
         let monitor = Monitor::open()?;
         let mut netlink = Netlink::open()?;
@@ -99,7 +109,9 @@ impl Driver {
             claimed: None,
             stalled_until: None,
             stopping: false,
+            drained: false,
             leases: Leases::new(options.leases),
+            testament: Testament::new(will),
             relist_at: None,
             realtime: None,
             quiet: HashMap::new(),
@@ -133,6 +145,7 @@ impl Driver {
         self.refresh_fences();
         self.finish_stop();
         self.work();
+        self.rewrite_will();
         self.confess();
     }
 
@@ -157,6 +170,12 @@ impl Driver {
             Some(at) => Next::At(at),
             None => Next::Never,
         }
+    }
+
+    /// The map of the leases, if there are any and they are wanted, for the guard.
+    pub(crate) fn leases_fd(&self) -> Result<Option<OwnedFd>, ElectionError> {
+        let fd = self.paths.leases_fd().filter(|_| self.leases.on);
+        Ok(fd.map(|fd| fd.try_clone_to_owned()).transpose()?)
     }
 
     /// Descriptors whose readability asks for a turn.
@@ -212,6 +231,9 @@ impl Driver {
     /// Gives an event to a state machine and does what it asks for.
     pub(super) fn feed(&mut self, now: Mono, id: Id, event: Event) {
         let Some(instance) = self.registry.get_mut(id) else { return };
+        if !matches!(event, Event::Tick | Event::Heard(_)) {
+            self.testament.outdate();
+        }
         let actions = instance.machine.handle(now, event);
         for action in actions {
             self.act(now, id, action);

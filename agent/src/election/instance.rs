@@ -131,14 +131,20 @@ impl Instance {
         let (Some(key), Some(source)) = (self.key, self.source) else { return &[] };
         let made_for = Some((key.ifindex, source, priority));
         if self.adverts.made_for != made_for {
-            let frame = |destination| {
-                let message = plan::message(&self.model, source, destination, priority).ok()?;
-                Frame::new(key.ifindex, source, destination, wire::TTL, &message).ok()
-            };
-            self.adverts.frames = plan::destinations(&self.model).into_iter().filter_map(frame).collect();
+            self.adverts.frames = self.make_adverts(priority);
             self.adverts.made_for = made_for;
         }
         &self.adverts.frames
+    }
+
+    /// The same, made now.
+    pub(crate) fn make_adverts(&self, priority: Priority) -> Vec<Frame> {
+        let (Some(key), Some(source)) = (self.key, self.source) else { return Vec::new() };
+        let frame = |destination| {
+            let message = plan::message(&self.model, source, destination, priority).ok()?;
+            Frame::new(key.ifindex, source, destination, wire::TTL, &message).ok()
+        };
+        plan::destinations(&self.model).into_iter().filter_map(frame).collect()
     }
 
     /// How many adverts make one round.

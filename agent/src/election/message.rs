@@ -29,6 +29,8 @@ pub enum Command {
         /// Whether it counts as succeeding.
         ok: bool,
     },
+    /// Hand over, and let everybody else go first, or no longer. Answers how many instances are MASTER now.
+    Drain(bool, oneshot::Sender<usize>),
     /// Report every instance.
     Snapshot(oneshot::Sender<Vec<Snapshot>>),
     /// Hand over everywhere, remove the addresses, end. The second one waits for no successor.
@@ -118,6 +120,19 @@ pub struct Transition {
     pub stopping: bool,
 }
 
+/// Whether the kernel lets this node serve an instance's VIPs. Times are in seconds, and negative when they are over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LeaseState {
+    /// Nothing is fenced, and why.
+    Unavailable(&'static str),
+    /// Not now.
+    None,
+    /// For so long, unless an advert renews it.
+    Held(f64),
+    /// For so long at most, until the successor is heard.
+    Leaving(f64),
+}
+
 /// One instance as it stands.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -159,6 +174,14 @@ pub struct Snapshot {
     pub repairs: u64,
     /// What an instance in INIT waits for before it takes part.
     pub waiting: Option<String>,
+    /// It hands over and lets everybody else go first.
+    pub drained: bool,
+    /// It has announced that it leaves, and serves until its successor is heard.
+    pub leaving: bool,
+    /// Whether the kernel lets this node serve.
+    pub lease: LeaseState,
+    /// What was kept from the VIPs, by kind; only what occurred.
+    pub fenced: Vec<(&'static str, u64)>,
     /// What keeps the instance in FAULT.
     pub faults: Vec<String>,
 }

@@ -11,7 +11,6 @@
 //! The thread never blocks, never logs, and reads no clock but CLOCK_MONOTONIC.
 
 mod act;
-mod clock;
 mod configure;
 mod deadlines;
 mod driver;
@@ -21,13 +20,15 @@ mod instance;
 mod lease;
 pub mod message;
 mod plan;
-mod realtime;
+pub(crate) mod realtime;
 mod registry;
 mod scripts;
+mod snapshot;
 mod stop;
 #[cfg(test)]
 mod tests;
 pub mod thread;
+mod will;
 mod work;
 
 use std::path::PathBuf;

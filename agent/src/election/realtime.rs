@@ -10,7 +10,12 @@ const PRIORITY: libc::c_int = 40;
 /// Gives the calling thread SCHED_FIFO and locks the process's memory. Returns one line per wish that was
 /// refused: the agent works without, but a busy machine can then delay it.
 pub(crate) fn acquire() -> Vec<String> {
-    let mut refused: Vec<String> = set_priority(None).err().into_iter().collect();
+    acquire_at(None)
+}
+
+/// The same at another priority than the election's.
+pub(crate) fn acquire_at(priority: Option<u8>) -> Vec<String> {
+    let mut refused: Vec<String> = set_priority(priority).err().into_iter().collect();
     if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE) {
         refused.push(format!(
             "memory is not locked ({error}): swapping can delay adverts; grant CAP_IPC_LOCK or LimitMEMLOCK=infinity"

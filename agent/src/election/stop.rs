@@ -17,6 +17,17 @@ impl Driver {
         self.flush_adverts();
     }
 
+    /// Drains everything, or no longer; returns how many instances are MASTER now.
+    pub(super) fn drain(&mut self, now: Mono, on: bool) -> usize {
+        self.drained = on;
+        let masters = self.registry.iter().filter(|(_, it)| it.machine.state() == State::Master).count();
+        for id in self.registry.ids() {
+            self.feed(now, id, if on { Event::Drain } else { Event::Undrain });
+            self.renew_rules(now, id);
+        }
+        masters
+    }
+
     /// Ends `id`'s machine, and nothing starts it again.
     pub(super) fn retire(&mut self, now: Mono, id: Id) {
         if let Some(instance) = self.registry.get_mut(id) {

@@ -10,10 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 use vipward_vrrp::router::{Event, Heard};
 use vipward_vrrp::types::{Interval, Priority, State};
 
+use super::Options;
 use super::driver::Driver;
 use super::message::{Command, Update};
 use super::registry::Id;
-use super::{Options, clock};
+use crate::clock;
 use crate::config::{self, model::Config};
 use crate::kernel::{Choice, Datapath as _};
 
@@ -43,7 +44,7 @@ fn backup() -> (Driver, mpsc::Receiver<Update>) {
     let config = config_of("interface lo\n virtual_router_id 17\n");
     let (updates, news) = mpsc::channel(64);
     let mut driver =
-        Driver::new(&Options { datapath: Choice::Socket, leases: true, pins: None }, updates).unwrap();
+        Driver::new(&Options { datapath: Choice::Socket, leases: true, pins: None }, None, updates).unwrap();
     let (reply, _) = oneshot::channel();
     turn(&mut driver, Some(Command::Configure(Arc::new(config), reply)));
     (driver, news)

@@ -1,7 +1,7 @@
 //! The election thread: waits for the data path, the links, commands and the next deadline, and gives the
 //! driver its turn. It owns everything that an election touches, so nothing there needs a lock.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
@@ -16,7 +16,9 @@ use vipward_vrrp::types::Mono;
 
 use super::driver::{Driver, Next};
 use super::message::{COMMANDS, Command, UPDATES, Update};
-use super::{ElectionError, Options, clock, realtime};
+use super::{ElectionError, Options, realtime};
+use crate::clock;
+use crate::guard::will::Will;
 
 /// Events taken from one wait; more are taken at the next.
 const EVENTS: usize = 32;
@@ -36,18 +38,22 @@ pub struct Election {
 }
 
 impl Election {
-    /// Starts the thread and returns its handle and its news.
-    pub fn start(options: Options) -> Result<(Election, mpsc::Receiver<Update>), ElectionError> {
+    /// Starts the thread, which keeps `will` up to date, and returns its handle, its news and the map of the leases.
+    pub fn start(
+        options: Options,
+        will: Will,
+    ) -> Result<(Election, mpsc::Receiver<Update>, Option<OwnedFd>), ElectionError> {
         let (commands, inbox) = sync_channel(COMMANDS);
         let (updates, news) = mpsc::channel(UPDATES);
         let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
         let bell = Arc::clone(&wake);
         let (ready, started) = sync_channel(1);
         let thread = std::thread::Builder::new().name("election".to_owned()).spawn(move || {
-            let prepared = Driver::new(&options, updates).and_then(|driver| Ok((Waiter::new()?, driver)));
+            let prepared =
+                Driver::new(&options, Some(will), updates).and_then(|driver| Ok((Waiter::new()?, driver)));
             match prepared {
                 Ok((waiter, driver)) => {
-                    let _ = ready.send(Ok(()));
+                    let _ = ready.send(driver.leases_fd());
                     run(driver, &waiter, &inbox, &bell);
                 }
                 Err(error) => {
@@ -55,8 +61,8 @@ impl Election {
                 }
             }
         })?;
-        started.recv().map_err(|_| ElectionError::Gone)??;
-        Ok((Election { commands, wake, thread }, news))
+        let leases = started.recv().map_err(|_| ElectionError::Gone)??;
+        Ok((Election { commands, wake, thread }, news, leases))
     }
 
     /// Hands a command to the thread. Never blocks.

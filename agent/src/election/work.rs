@@ -8,10 +8,10 @@ use std::time::Duration;
 use vipward_vrrp::router::Transition;
 use vipward_vrrp::types::State;
 
-use super::clock;
 use super::driver::{Driver, Next, QUIET};
 use super::message::{self, Level, Update};
 use super::registry::Id;
+use crate::clock;
 use crate::net::{Change, NetError, Outcome, Vip};
 
 /// Addresses per slice, at about 15 µs each for IPv4 and 80 µs for IPv6.
@@ -27,7 +27,7 @@ impl Driver {
         self.has_urgent_work() || self.announcer.pending() > 0
     }
 
-    fn has_urgent_work(&self) -> bool {
+    pub(super) fn has_urgent_work(&self) -> bool {
         self.sender.queued() > 0
             || self.addresses.pending() > 0
             || !self.unpublished.is_empty()

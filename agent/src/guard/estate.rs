@@ -99,7 +99,7 @@ impl Writer {
 }
 
 /// The masters of a will, read where they lie.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Masters<'a>(Cursor<'a>);
 
 impl<'a> Masters<'a> {
@@ -110,7 +110,7 @@ impl<'a> Masters<'a> {
 }
 
 /// One of them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Master<'a> {
     /// Slot of its lease, if it has one.
     pub slot: Option<u32>,
@@ -136,12 +136,19 @@ impl<'a> Iterator for Masters<'a> {
         let adverts = Packets::skip(cursor)?;
         let resignations = Packets::skip(cursor)?;
         let vips = Vips::skip(cursor)?;
-        Some(Master { slot: (slot != NO_SLOT).then_some(slot), interval_ns, lease_ns, adverts, resignations, vips })
+        Some(Master {
+            slot: (slot != NO_SLOT).then_some(slot),
+            interval_ns,
+            lease_ns,
+            adverts,
+            resignations,
+            vips,
+        })
     }
 }
 
 /// Packets of a master: interface, destination, the IP packet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Packets<'a> {
     cursor: Cursor<'a>,
     left: u32,
@@ -152,7 +159,7 @@ impl<'a> Packets<'a> {
     fn skip(cursor: &mut Cursor<'a>) -> Option<Packets<'a>> {
         let left = cursor.word()?;
         let packets = Packets { cursor: *cursor, left };
-        let mut walk = packets;
+        let mut walk = packets.clone();
         for _ in 0..left {
             walk.next()?;
         }
@@ -173,7 +180,7 @@ impl<'a> Iterator for Packets<'a> {
 }
 
 /// Addresses of a master: interface, length of the prefix, address.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Vips<'a> {
     cursor: Cursor<'a>,
     left: u32,
@@ -183,7 +190,7 @@ impl<'a> Vips<'a> {
     fn skip(cursor: &mut Cursor<'a>) -> Option<Vips<'a>> {
         let left = cursor.word()?;
         let vips = Vips { cursor: *cursor, left };
-        let mut walk = vips;
+        let mut walk = vips.clone();
         for _ in 0..left {
             walk.next()?;
         }

@@ -37,7 +37,11 @@ impl Hands {
     }
 
     /// Changes it by one of its own operations.
-    pub(super) fn change<T>(&self, master: &Master<'_>, operation: impl FnOnce(&mut Lease) -> T) -> Option<T> {
+    pub(super) fn change<T>(
+        &self,
+        master: &Master<'_>,
+        operation: impl FnOnce(&mut Lease) -> T,
+    ) -> Option<T> {
         Some(self.leases.as_ref()?.change(master.slot?, operation))
     }
 
@@ -117,9 +121,10 @@ mod tests {
             let address: IpAddr = address.parse().unwrap();
             let mut request = [0; REQUEST];
             let length = removal(&mut request, 7, prefix_len, address);
-            let read = netlink_packet_core::NetlinkMessage::<netlink_packet_route::RouteNetlinkMessage>::deserialize(
-                &request[..length],
-            );
+            let read =
+                netlink_packet_core::NetlinkMessage::<netlink_packet_route::RouteNetlinkMessage>::deserialize(
+                    &request[..length],
+                );
             let netlink_packet_core::NetlinkPayload::InnerMessage(
                 netlink_packet_route::RouteNetlinkMessage::DelAddress(message),
             ) = read.unwrap().payload

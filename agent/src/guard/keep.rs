@@ -25,10 +25,18 @@ struct Kept {
 /// Not kept, or no longer: handed over, taken over by a new agent, or ended by the kernel, which heard a better one.
 const GONE: Kept = Kept { due: u64::MAX, until: 0 };
 
+/// What is known of all of them, in the order of the will; room for it is made in time.
+pub(super) struct Ledger(Vec<Kept>);
+
+impl Ledger {
+    pub(super) fn new() -> Ledger {
+        Ledger(vec![GONE; MOST])
+    }
+}
+
 /// Keeps all masters until `end` at most. Those that are left then, and those that cannot be kept for want of a lease,
 /// are handed over.
-pub(super) fn keep(will: &Will, hands: &Hands, end: u64) {
-    let mut all = [GONE; MOST];
+pub(super) fn keep(will: &Will, hands: &Hands, Ledger(all): &mut Ledger, end: u64) {
     let start = now().0;
     for (kept, master) in all.iter_mut().zip(will.masters()) {
         match hands.lease(&master).filter(|lease| lease.serves(start)) {
@@ -39,7 +47,7 @@ pub(super) fn keep(will: &Will, hands: &Hands, end: u64) {
     while let Some(next) = all.iter().map(|kept| kept.due).filter(|due| *due != u64::MAX).min() {
         let now = sleep_until(next.min(end));
         if now >= end {
-            let left = will.masters().zip(&all).filter(|(_, kept)| kept.due != u64::MAX);
+            let left = will.masters().zip(all.iter()).filter(|(_, kept)| kept.due != u64::MAX);
             return hands.release(left.map(|(master, _)| master), now);
         }
         for (kept, master) in all.iter_mut().zip(will.masters()) {
@@ -57,7 +65,7 @@ fn advertise(hands: &Hands, master: &Master<'_>, kept: Kept) -> Option<Kept> {
     if lease.until != kept.until || !lease.serves(sent_at) {
         return None;
     }
-    send_all(master.adverts);
+    send_all(master.adverts.clone());
     if !hands.change(master, |lease| lease.renew(sent_at, master.lease_ns))? {
         return None;
     }
@@ -70,6 +78,10 @@ fn advertise(hands: &Hands, master: &Master<'_>, kept: Kept) -> Option<Kept> {
 fn sleep_until(at: u64) -> u64 {
     let until = TimeSpec::nanoseconds(i64::try_from(at).unwrap_or(i64::MAX));
     // Interrupted or refused, it only comes back early.
-    let _ = clock_nanosleep(ClockId::CLOCK_MONOTONIC, ClockNanosleepFlags::from_bits_retain(libc::TIMER_ABSTIME), &until);
+    let _ = clock_nanosleep(
+        ClockId::CLOCK_MONOTONIC,
+        ClockNanosleepFlags::from_bits_retain(libc::TIMER_ABSTIME),
+        &until,
+    );
     now().0
 }

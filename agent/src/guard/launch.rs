@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tracing::{error, warn};
 
-use super::will::Will;
+use super::will::{Ending, Will};
 
 /// Under which descriptor the guard finds the leases.
 pub(super) const LEASES_FD: i32 = libc::STDOUT_FILENO;
@@ -38,7 +38,8 @@ impl Guard {
                     Some(leases) => command.arg("--leases").stdout(leases.try_clone()?),
                     None => command.stdout(Stdio::null()),
                 };
-                command.kill_on_drop(true).spawn()
+                // What ends the agent's group is not meant for its guard.
+                command.process_group(0).spawn()
             }
         };
         let mut child = spawn()?;
@@ -65,17 +66,14 @@ impl Guard {
         &self.will
     }
 
-    /// Ends the guard: there is nothing left to guard.
-    pub async fn dismiss(self) {
-        self.will.plan(super::will::Ending::Nothing);
-        self.keeper.abort();
-        // The child is killed and reaped as the task lets go of it.
-        let _ = self.keeper.await;
+    /// There is nothing left to guard: the guard ends with this process and does nothing.
+    pub fn dismiss(self) {
+        self.will.plan(Ending::Nothing);
+        self.leave();
     }
 
     /// Leaves the guard to do what was planned.
     pub fn leave(self) {
-        // Not aborted: that would end the guard.
-        std::mem::forget(self);
+        self.keeper.abort();
     }
 }

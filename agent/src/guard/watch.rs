@@ -7,14 +7,14 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
-use nix::unistd::{Pid, getppid, setsid};
+use nix::unistd::{Pid, getppid};
 
 use super::execute::Hands;
 use super::keep;
 use super::launch::LEASES_FD;
 use super::will::{Ending, Will};
-use crate::election::realtime;
 use crate::clock::now;
+use crate::election::realtime;
 use crate::kernel::Leases;
 
 /// Above the election thread, for when the guard runs nothing else matters.
@@ -25,6 +25,7 @@ const PRIORITY: u8 = 41;
 pub fn run(agent: i32, leases: bool, keep: u64) -> Result<()> {
     let will = Will::map(inherited(libc::STDIN_FILENO)?).context("the will that the agent hands over")?;
     let leases = if leases { Some(Leases::map(inherited(LEASES_FD)?).context("the leases")?) } else { None };
+    let mut ledger = keep::Ledger::new();
     let hands = Hands::new(leases).context("a netlink socket")?;
     outlive();
     let refused = realtime::acquire_at(Some(PRIORITY));
@@ -34,17 +35,15 @@ pub fn run(agent: i32, leases: bool, keep: u64) -> Result<()> {
     await_death(agent)?;
     match will.planned() {
         Ending::Nothing => {}
-        Ending::Keep(nanos) => keep::keep(&will, &hands, now().0.saturating_add(nanos)),
-        Ending::Release if keep > 0 => keep::keep(&will, &hands, now().0.saturating_add(keep)),
+        Ending::Keep(nanos) => keep::keep(&will, &hands, &mut ledger, now().0.saturating_add(nanos)),
+        Ending::Release if keep > 0 => keep::keep(&will, &hands, &mut ledger, now().0.saturating_add(keep)),
         Ending::Release => hands.release(will.masters(), now().0),
     }
     Ok(())
 }
 
-/// What ends the agent's group or session is not meant for its guard: it has just then something to do.
+/// What ends the agent's service or session is not meant for its guard: it has just then something to do.
 fn outlive() {
-    // Fails for the leader of a group, which is a session of its own already.
-    let _ = setsid();
     let mut ignored = SigSet::empty();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGPIPE] {
         ignored.add(signal);

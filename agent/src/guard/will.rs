@@ -166,10 +166,8 @@ mod tests {
 
     fn write(will: &Will, masters: u32) -> Writer {
         let (adverts, resignations) = ([frame(1), frame(2)], [frame(3)]);
-        let vips = [
-            Vip::new(3, IpAddr::from([10, 0, 0, 50]), 24),
-            Vip::new(4, "fd00::50".parse().unwrap(), 128),
-        ];
+        let vips =
+            [Vip::new(3, IpAddr::from([10, 0, 0, 50]), 24), Vip::new(4, "fd00::50".parse().unwrap(), 128)];
         let mut writer = Writer::default();
         for slot in 0..masters {
             let slot = (slot != 1).then_some(slot);
@@ -195,11 +193,12 @@ mod tests {
         write(&agent, 3);
         let masters: Vec<_> = guard.masters().collect();
         assert_eq!(masters.iter().map(|master| master.slot).collect::<Vec<_>>(), [Some(0), None, Some(2)]);
-        let master = masters[2];
+        let master = &masters[2];
         assert_eq!((master.interval_ns, master.lease_ns), (10, 29));
         let last = |packets: Packets<'_>| packets.map(|(_, _, packet)| packet[39]).collect::<Vec<_>>();
-        assert_eq!((last(master.adverts), last(master.resignations)), (vec![1, 2], vec![3]));
-        let vips: Vec<_> = master.vips.map(|(on, length, address)| (on, length, address.to_string())).collect();
+        assert_eq!((last(master.adverts.clone()), last(master.resignations.clone())), (vec![1, 2], vec![3]));
+        let vips: Vec<_> =
+            master.vips.clone().map(|(on, length, address)| (on, length, address.to_string())).collect();
         assert_eq!(vips, [(3, 24, "10.0.0.50".to_owned()), (4, 128, "fd00::50".to_owned())]);
         write(&agent, 1);
         assert_eq!(guard.masters().count(), 1, "the new one counts");

@@ -5,7 +5,7 @@
 //! after it, and the mode changes only from what it was, so what the kernel ended meanwhile stays ended.
 
 use std::num::NonZeroUsize;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -18,7 +18,9 @@ use vipward_common::lease::Lease;
 const LENGTH: usize = size_of::<Tenure>() * MAX_ROUTERS as usize;
 
 /// All leases of this host.
-pub(super) struct Leases {
+pub(crate) struct Leases {
+    /// The array, for whoever shares it.
+    array: OwnedFd,
     base: NonNull<Tenure>,
 }
 
@@ -27,12 +29,17 @@ unsafe impl Send for Leases {}
 
 impl Leases {
     /// Maps the array.
-    pub(super) fn map(array: impl AsFd) -> Result<Leases, Errno> {
+    pub(crate) fn map(array: OwnedFd) -> Result<Leases, Errno> {
         let length = NonZeroUsize::new(LENGTH).ok_or(Errno::EINVAL)?;
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice; nothing else refers to it.
-        let base = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, array, 0)? };
-        Ok(Leases { base: base.cast() })
+        let base = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, &array, 0)? };
+        Ok(Leases { array, base: base.cast() })
+    }
+
+    /// The array's descriptor.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.array.as_fd()
     }
 
     /// Slots in use, and by whom.
@@ -56,13 +63,13 @@ impl Leases {
     }
 
     /// The lease as it is.
-    pub(super) fn get(&self, slot: u32) -> Lease {
+    pub(crate) fn get(&self, slot: u32) -> Lease {
         let Some((until, mode)) = self.words(slot) else { return Lease::default() };
         Lease { mode: mode.load(Ordering::Acquire), until: until.load(Ordering::Acquire), ..Lease::default() }
     }
 
     /// Changes a lease by one of its own operations, and gives that operation's answer.
-    pub(super) fn change<T>(&self, slot: u32, operation: impl FnOnce(&mut Lease) -> T) -> T {
+    pub(crate) fn change<T>(&self, slot: u32, operation: impl FnOnce(&mut Lease) -> T) -> T {
         let before = self.get(slot);
         let mut after = before;
         let answer = operation(&mut after);

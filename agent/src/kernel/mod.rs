@@ -23,24 +23,23 @@ mod raw;
 mod report;
 mod slab;
 mod socket;
+mod unfence;
 mod xdp;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 
-use nix::sys::time::TimeValLike as _;
-use nix::time::{ClockId, clock_gettime};
 use vipward_common::abi::{Counters, Heard, Peer, RouterKey, Rules};
 use vipward_common::lease::Lease;
 
 pub use error::KernelError;
+pub(crate) use leases::Leases;
 pub use paths::{Attachment, Paths};
-pub use pins::unfence;
 pub use report::Report;
 pub use socket::SocketPath;
+pub use unfence::{Unfenced, unfence};
 pub use vipward_vrrp::router::WatchTimer as Timer;
-use vipward_vrrp::types::Mono;
 pub use vipward_vrrp::watch::WatchEventKind as ReportKind;
 pub use xdp::XdpPath;
 
@@ -193,12 +192,4 @@ pub trait Datapath {
 
     /// Reports that were lost because nobody drained in time: when it grows, compare with [`Datapath::heard`].
     fn lost(&self) -> u64;
-}
-
-/// CLOCK_MONOTONIC, the clock of everything here. It cannot fail on Linux; if it did, every deadline has passed.
-fn now() -> Mono {
-    let nanos = clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .ok()
-        .and_then(|now| u64::try_from(now.num_nanoseconds()).ok());
-    Mono(nanos.unwrap_or(u64::MAX))
 }

@@ -191,6 +191,16 @@ impl Paths {
         self.unpinned.take()
     }
 
+    /// The map of the leases, if there are any.
+    pub fn leases_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.xdp.as_ref().ok().map(XdpPath::leases_fd)
+    }
+
+    /// Slot of a router's lease, if it has one.
+    pub fn slot(&self, key: &RouterKey) -> Option<u32> {
+        self.xdp.as_ref().ok().and_then(|xdp| xdp.slot(key))
+    }
+
     /// Takes everything down that would outlive this process.
     pub fn unpin(&mut self) {
         if let Ok(xdp) = &mut self.xdp {

@@ -66,6 +66,18 @@ impl Pins {
         Ok(pins)
     }
 
+    /// What agents of whatever version left, without a look at what it is.
+    pub(super) fn find(run_dir: &Path) -> io::Result<Option<Pins>> {
+        let dir = run_dir.join(DIR);
+        let folder =
+            OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(&dir);
+        match folder {
+            Ok(folder) => Ok(is_bpf(&folder)?.then_some(Pins { dir })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Where a map is pinned.
     pub(super) fn map(&self, name: &str) -> PathBuf {
         self.dir.join(format!("{name}{VERSION}"))
@@ -95,7 +107,7 @@ impl Pins {
     }
 
     /// What is pinned, in order.
-    fn names(&self) -> io::Result<Vec<String>> {
+    pub(super) fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             names.extend(entry?.file_name().into_string());
@@ -117,25 +129,6 @@ impl Pins {
             ))),
         }
     }
-}
-
-/// Removes what agents of whatever version pinned in a run directory, and says what that was. From then on their
-/// programs are detached and nothing is fenced.
-pub fn unfence(run_dir: &Path) -> io::Result<Vec<String>> {
-    let dir = run_dir.join(DIR);
-    let folder =
-        match OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(&dir) {
-            Ok(folder) => folder,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-    if !is_bpf(&folder)? {
-        return Ok(Vec::new());
-    }
-    let pins = Pins { dir };
-    let names = pins.names()?;
-    pins.remove()?;
-    Ok(names)
 }
 
 fn unmount(dir: &Path) -> io::Result<()> {

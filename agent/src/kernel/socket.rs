@@ -19,7 +19,8 @@ use vipward_vrrp::types::{Family, Mono};
 use vipward_vrrp::watch::SoftWatch;
 
 use super::raw::RawSocket;
-use super::{Claim, Datapath, KernelError, LeaseOrder, Report, Timer, now};
+use super::{Claim, Datapath, KernelError, LeaseOrder, Report, Timer};
+use crate::clock::now;
 
 /// Packets taken from one socket in one call: more than its default buffer holds, so that whatever waited is heard
 /// before a watch may run out, and few enough that a flood cannot keep the watches from running out.

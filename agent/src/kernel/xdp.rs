@@ -25,7 +25,8 @@ use super::leases::Leases;
 use super::pins::Pins;
 use super::program_log::ProgramLog;
 use super::report::Report;
-use super::{Claim, Datapath, Kind, LeaseOrder, Timer, now, object, slab};
+use super::{Claim, Datapath, Kind, LeaseOrder, Timer, object, slab};
+use crate::clock::now;
 
 /// Lookups take the value's spin lock, so that they are consistent.
 const BPF_F_LOCK: u64 = 4;
@@ -83,7 +84,13 @@ impl XdpPath {
         let Some(Map::Array(leases)) = bpf.take_map(names::LEASES) else {
             return Err(KernelError::Missing(names::LEASES));
         };
-        let leases = Leases::map(leases.fd()).map_err(KernelError::Leases)?;
+        let leases = leases
+            .fd()
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))
+            .and_then(Leases::map)
+            .map_err(KernelError::Leases)?;
         let taken: HashSet<u32> = leases.occupied().map(|(slot, _)| slot).collect();
         Ok(XdpPath {
             links: HashMap::new(),
@@ -140,6 +147,16 @@ impl XdpPath {
             self.free_slots.push(slot);
         }
         Ok(())
+    }
+
+    /// The map of the leases, for another process that is to end or renew them.
+    pub fn leases_fd(&self) -> BorrowedFd<'_> {
+        self.leases.fd()
+    }
+
+    /// Slot of a router's lease.
+    pub fn slot(&self, key: &RouterKey) -> Option<u32> {
+        self.known.get(key).map(|known| known.slot)
     }
 
     /// Takes everything down that outlives this process.

@@ -77,7 +77,14 @@ impl Frame {
     }
 
     fn address(&self) -> Destination {
-        match self.destination {
+        address(self.destination, self.ifindex)
+    }
+}
+
+/// Where a packet to `destination` goes.
+fn address(destination: IpAddr, ifindex: u32) -> Destination {
+    {
+        match destination {
             IpAddr::V4(to) => Destination::V4(libc::sockaddr_in {
                 sin_family: family(libc::AF_INET),
                 sin_port: 0,
@@ -89,7 +96,7 @@ impl Frame {
                 sin6_port: 0,
                 sin6_flowinfo: 0,
                 sin6_addr: libc::in6_addr { s6_addr: to.octets() },
-                sin6_scope_id: self.ifindex,
+                sin6_scope_id: ifindex,
             }),
         }
     }
@@ -175,7 +182,7 @@ impl AdvertSender {
                 continue;
             }
             let before = failures.len();
-            match lane.socket.take().map_or_else(|| open(*port), Ok) {
+            match lane.socket.take().map_or_else(|| open(port.ifindex, port.v6), Ok) {
                 Ok(socket) => {
                     lane.outbox.flush(&socket, |position, errno| {
                         if let Some((token, subject)) = lane.waiting.get(position).copied() {
@@ -203,15 +210,26 @@ impl AdvertSender {
     }
 }
 
-fn open(port: Port) -> Result<RawSocket, Errno> {
+/// Sends one packet, whole with its IP header, through a socket of [`open`].
+pub(crate) fn send(
+    socket: &RawSocket,
+    ifindex: u32,
+    destination: IpAddr,
+    packet: &[u8],
+) -> Result<(), Errno> {
+    socket.send(address(destination, ifindex), packet)
+}
+
+/// A socket for adverts that leave by one interface.
+pub(crate) fn open(ifindex: u32, v6: bool) -> Result<RawSocket, Errno> {
     // IPPROTO_RAW means that packets come with their IP header, in both families.
-    let domain = if port.v6 { libc::AF_INET6 } else { libc::AF_INET };
+    let domain = if v6 { libc::AF_INET6 } else { libc::AF_INET };
     let socket = RawSocket::open(domain, libc::IPPROTO_RAW)?;
-    let ifindex = libc::c_int::try_from(port.ifindex).map_err(|_| Errno::ENODEV)?;
+    let ifindex = libc::c_int::try_from(ifindex).map_err(|_| Errno::ENODEV)?;
     // Bound to the interface: no multicast route is needed, and unicast leaves by it too.
     socket.set(libc::SOL_SOCKET, libc::SO_BINDTOIFINDEX, ifindex)?;
     let off: libc::c_int = 0;
-    if port.v6 {
+    if v6 {
         socket.set(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_IF, ifindex)?;
         socket.set(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_LOOP, off)?;
     } else {

@@ -17,7 +17,7 @@ const PRIORITY_CONTROL: libc::c_int = 6;
 
 /// A raw socket for sending.
 #[derive(Debug)]
-pub(super) struct RawSocket {
+pub(crate) struct RawSocket {
     fd: OwnedFd,
 }
 
@@ -41,6 +41,24 @@ impl RawSocket {
         let answer =
             unsafe { libc::setsockopt(self.fd.as_raw_fd(), level, name, (&raw const value).cast(), length) };
         Errno::result(answer).map(drop)
+    }
+
+    /// Sends one packet without waiting.
+    pub(super) fn send(&self, mut to: Destination, packet: &[u8]) -> Result<(), Errno> {
+        let (name, length) = to.raw();
+        let length = libc::socklen_t::try_from(length).map_err(|_| Errno::EINVAL)?;
+        // SAFETY: packet and address live, unmoved, until the call returns, and the kernel only reads them.
+        let sent = unsafe {
+            libc::sendto(
+                self.fd.as_raw_fd(),
+                packet.as_ptr().cast(),
+                packet.len(),
+                libc::MSG_DONTWAIT,
+                name.cast_const().cast(),
+                length,
+            )
+        };
+        Errno::result(sent).map(drop)
     }
 
     /// Attaches a filter that keeps no byte of any packet.

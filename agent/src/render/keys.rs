@@ -8,12 +8,15 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keys {
     of: BTreeMap<Arc<str>, Arc<str>>,
+    /// Keys whose value is no text, and why. They have no value, which is not the same as not being there.
+    unreadable: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 impl Keys {
     /// Sets a value; whether that changed anything.
     pub fn set(&mut self, path: &str, value: &str) -> bool {
         let path = canonical(path);
+        self.unreadable.remove(path.as_str());
         match self.of.get_mut(path.as_str()) {
             Some(now) if **now == *value => false,
             Some(now) => {
@@ -29,7 +32,22 @@ impl Keys {
 
     /// Removes one key; whether it was there.
     pub fn remove(&mut self, path: &str) -> bool {
-        self.of.remove(canonical(path).as_str()).is_some()
+        let path = canonical(path);
+        let was_unreadable = self.unreadable.remove(path.as_str()).is_some();
+        self.of.remove(path.as_str()).is_some() || was_unreadable
+    }
+
+    /// Says that the store has something at this path that is no text; whether that is news.
+    pub fn refuse(&mut self, path: &str, why: &str) -> bool {
+        let path = canonical(path);
+        let had_value = self.of.remove(path.as_str()).is_some();
+        let before = self.unreadable.insert(path.into(), why.into());
+        had_value || before.as_deref() != Some(why)
+    }
+
+    /// What cannot be read at `path` and below it, as (path, why): what needs these keys must fail, naming them.
+    pub fn unreadable(&self, path: &str) -> impl Iterator<Item = (&str, &str)> {
+        within(&self.unreadable, path)
     }
 
     /// The value at exactly this path.
@@ -39,12 +57,7 @@ impl Keys {
 
     /// The key at `path` and all below `path/`, in the order of their paths. `/key` never matches `/key2`.
     pub fn under(&self, path: &str) -> impl Iterator<Item = (&str, &str)> {
-        let at = canonical(path);
-        let own = self.of.get_key_value(at.as_str());
-        let inside = if at == "/" { at } else { at + "/" };
-        let below = self.of.range::<str, _>((Bound::Excluded(inside.as_str()), Bound::Unbounded));
-        let below = below.take_while(move |(path, _)| path.starts_with(&inside));
-        own.into_iter().chain(below).map(|(path, value)| (path.as_ref(), value.as_ref()))
+        within(&self.of, path)
     }
 
     /// Every key, in the order of their paths.
@@ -61,6 +74,19 @@ impl Keys {
     pub fn is_empty(&self) -> bool {
         self.of.is_empty()
     }
+}
+
+/// The entry at `path` and those below it.
+fn within<'a>(
+    map: &'a BTreeMap<Arc<str>, Arc<str>>,
+    path: &str,
+) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+    let at = canonical(path);
+    let own = map.get_key_value(at.as_str());
+    let inside = if at == "/" { at } else { at + "/" };
+    let below = map.range::<str, _>((Bound::Excluded(inside.as_str()), Bound::Unbounded));
+    let below = below.take_while(move |(path, _)| path.starts_with(&inside));
+    own.into_iter().chain(below).map(|(path, value)| (path.as_ref(), value.as_ref()))
 }
 
 /// `path` with one slash in front, none at the end and none doubled, as confd joins its prefixes and keys. `..` and `.`
@@ -93,6 +119,24 @@ mod tests {
         assert_eq!(under("/a/y"), ["/a/y/z"]);
         assert_eq!(under("/"), ["/a", "/a-b", "/a/x", "/a/y/z", "/a2", "/b"]);
         assert_eq!(keys.get("//b/"), Some("b"));
+    }
+
+    #[test]
+    fn what_is_no_text_is_named_and_takes_nothing_else_down() {
+        let mut keys = Keys::default();
+        keys.set("/a/x", "1");
+        keys.set("/a/y", "2");
+        assert!(keys.refuse("/a/x", "not UTF-8"));
+        assert!(!keys.refuse("/a/x", "not UTF-8"));
+        assert_eq!(keys.get("/a/x"), None);
+        assert_eq!(keys.get("/a/y"), Some("2"));
+        assert_eq!(keys.unreadable("/a").collect::<Vec<_>>(), [("/a/x", "not UTF-8")]);
+        assert_eq!(keys.unreadable("/b").count(), 0);
+        assert!(keys.set("/a/x", "3"));
+        assert_eq!(keys.unreadable("/").count(), 0);
+        keys.refuse("/a/x", "not UTF-8");
+        assert!(keys.remove("/a/x"));
+        assert_eq!(keys.unreadable("/").count(), 0);
     }
 
     #[test]

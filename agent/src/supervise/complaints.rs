@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use tracing::warn;
 
-use super::Order;
+use super::orders::Order;
 use crate::control::reasons::{explain, remedy};
 use crate::control::status::{Family, InstanceStatus, rfc3339};
 

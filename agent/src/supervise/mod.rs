@@ -3,15 +3,16 @@
 
 mod complaints;
 mod news;
+mod orders;
 mod status;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::check::notify::{self, Notifier, Told};
@@ -19,14 +20,15 @@ use crate::check::plan::Plan;
 use crate::check::runner::{Runner, ScriptResult};
 use crate::cli::{self, Switch};
 use crate::config::{self, model::Config};
-use crate::control::protocol::ReloadReport;
 use crate::control::rundir::RunDir;
-use crate::control::server::{Handler, Server};
-use crate::control::status::StatusSnapshot;
+use crate::control::server::Server;
+use crate::election::Options;
 use crate::election::message::{Changes, Command, Update};
 use crate::election::thread::Election;
-use crate::election::{ElectionError, Options};
+use crate::guard::launch::Guard;
+use crate::guard::will::{Ending, Will};
 use crate::privileges;
+use orders::{Desk, Order};
 use status::History;
 
 /// Exit status for a configuration that cannot be used.
@@ -39,13 +41,6 @@ const RESULTS: usize = 1024;
 const STOPPING: &str = "the agent is stopping";
 /// How long notify scripts get to finish when the agent stops.
 const STOP_GRACE: Duration = Duration::from_secs(2);
-
-/// What the control socket asks for.
-#[derive(Debug)]
-enum Order {
-    Status(oneshot::Sender<Result<StatusSnapshot, String>>),
-    Reload(oneshot::Sender<Result<ReloadReport, String>>),
-}
 
 /// Runs the agent until SIGTERM or SIGINT; returns the exit status.
 pub fn run(options: &cli::Run) -> Result<u8> {
@@ -128,6 +123,10 @@ impl Signals {
 struct Agent {
     options: cli::Run,
     election: Election,
+    /// None once it was dismissed.
+    guard: Option<Guard>,
+    /// Until then a stop is a restart.
+    held_until: Option<Instant>,
     news: mpsc::Receiver<Update>,
     runner: Runner,
     results: mpsc::Receiver<ScriptResult>,
@@ -146,14 +145,20 @@ impl Agent {
         let complaints = tokio::spawn(complaints::watch(orders.clone()));
         let control = tokio::spawn(server.serve(Arc::new(Desk { orders })));
         let (verdicts, results) = mpsc::channel(RESULTS);
-        let (election, news) = Election::start(Options {
+        let will = Will::create().context("memory for the guard")?;
+        let election = Options {
             datapath: options.datapath,
             leases: options.lease == Switch::On,
             pins: Some(run_dir.path().to_owned()),
-        })?;
+        };
+        let (election, news, leases) =
+            Election::start(election, will.share().context("memory for the guard")?)?;
+        let guard = Guard::start(will, leases, options.on_crash.keep()).context("the guard")?;
         let mut agent = Agent {
             options: options.clone(),
             election,
+            guard: Some(guard),
+            held_until: None,
             news,
             runner: Runner::new(verdicts),
             results,
@@ -192,11 +197,24 @@ impl Agent {
                     let (answer, _) = oneshot::channel();
                     self.reload(answer);
                 }
+                () = until(self.held_until) => self.end_hold(),
                 _ = signals.terminate.recv() => break,
                 _ = signals.interrupt.recv() => break,
             }
         }
+        if self.held_until.is_some() {
+            self.leave().await;
+            return Ok(());
+        }
         self.stop(&mut signals).await
+    }
+
+    /// Nobody stopped the agent in the time that was announced: a stop is a stop again.
+    fn end_hold(&mut self) {
+        self.held_until = None;
+        if let Some(guard) = &self.guard {
+            guard.will().plan(Ending::Release);
+        }
     }
 
     /// Hands over and releases everything: the addresses first, the rest as fast as it goes.
@@ -215,17 +233,36 @@ impl Agent {
                 Some(order) = self.orders.recv() => match order {
                     Order::Status(answer) => self.status(answer),
                     Order::Reload(answer) => _ = answer.send(Err(STOPPING.to_owned())),
+                    Order::Drain(_, answer) | Order::Hold(_, answer) => {
+                        let _ = answer.send(Err(STOPPING.to_owned()));
+                    }
                 },
                 _ = signals.terminate.recv() => self.hurry(),
                 _ = signals.interrupt.recv() => self.hurry(),
             }
         }
+        if let Some(guard) = self.guard.take() {
+            guard.dismiss();
+        }
+        self.end_scripts().await;
+        Ok(())
+    }
+
+    /// Leaves everything as it is for the next agent, which the guard bridges the time to.
+    async fn leave(&mut self) {
+        info!("leaving everything to the next agent");
+        self.end_scripts().await;
+        if let Some(guard) = self.guard.take() {
+            guard.leave();
+        }
+    }
+
+    async fn end_scripts(&mut self) {
         let (verdicts, _) = mpsc::channel(1);
         std::mem::replace(&mut self.notifier, Notifier::new(notify::TIMEOUT)).shutdown(STOP_GRACE).await;
         std::mem::replace(&mut self.runner, Runner::new(verdicts)).shutdown().await;
         self.complaints.abort();
         self.control.abort();
-        Ok(())
     }
 
     /// Lets go without a successor.
@@ -266,72 +303,12 @@ impl Agent {
             error!("the verdict on script {} is lost: {error}", result.name);
         }
     }
-
-    fn order(&mut self, order: Order) {
-        match order {
-            Order::Status(answer) => self.status(answer),
-            Order::Reload(answer) => self.reload(answer),
-        }
-    }
-
-    fn status(&self, answer: oneshot::Sender<Result<StatusSnapshot, String>>) {
-        let (reply, snapshots) = oneshot::channel();
-        if let Err(error) = self.election.send(Command::Snapshot(reply)) {
-            let _ = answer.send(Err(error.to_string()));
-            return;
-        }
-        let history = self.history.clone();
-        tokio::spawn(async move {
-            let snapshots = snapshots.await.map_err(|_| ElectionError::Gone.to_string());
-            let _ = answer.send(snapshots.map(|snapshots| history.status(snapshots)));
-        });
-    }
-
-    /// Checks first; a configuration with errors changes nothing.
-    fn reload(&mut self, answer: oneshot::Sender<Result<ReloadReport, String>>) {
-        let file: PathBuf = self.options.file.clone();
-        let loaded = match load(&self.options) {
-            Ok(loaded) => loaded,
-            Err(why) => {
-                error!("reload refused, the old configuration stays: {why}");
-                let _ = answer.send(Err(why));
-                return;
-            }
-        };
-        let warnings = loaded.warnings.clone();
-        let (reply, changes) = oneshot::channel();
-        if let Err(error) = self.take(loaded, reply) {
-            let _ = answer.send(Err(error.to_string()));
-            return;
-        }
-        tokio::spawn(async move {
-            let Ok(changes) = changes.await else {
-                let _ = answer.send(Err(ElectionError::Gone.to_string()));
-                return;
-            };
-            info!("reloaded {}: {changes}", file.display());
-            let Changes { added, removed, changed, unchanged } = changes;
-            let _ = answer.send(Ok(ReloadReport { added, removed, changed, unchanged, warnings }));
-        });
-    }
 }
 
-/// Passes requests of the control socket to the agent's loop, which owns everything.
-#[derive(Debug)]
-struct Desk {
-    orders: mpsc::Sender<Order>,
-}
-
-impl Handler for Desk {
-    async fn status(&self) -> Result<StatusSnapshot, String> {
-        let (answer, status) = oneshot::channel();
-        let _ = self.orders.send(Order::Status(answer)).await;
-        status.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
-    }
-
-    async fn reload(&self) -> Result<ReloadReport, String> {
-        let (answer, report) = oneshot::channel();
-        let _ = self.orders.send(Order::Reload(answer)).await;
-        report.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
+/// Waits for a time, or for ever.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }

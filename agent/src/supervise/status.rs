@@ -7,9 +7,10 @@ use vipward_vrrp::types::State;
 
 use crate::check::runner::ScriptResult;
 use crate::control::status::{
-    Datapath, Family, InstanceStatus, Master, ScriptStatus, State as ShownState, StatusSnapshot, rfc3339,
+    Datapath, Family, InstanceStatus, Lease, Master, ScriptStatus, State as ShownState, StatusSnapshot,
+    rfc3339,
 };
-use crate::election::message::{Snapshot, Transition};
+use crate::election::message::{LeaseState, Snapshot, Transition};
 use crate::kernel::Kind;
 
 /// When an instance changed its state, and why.
@@ -140,6 +141,15 @@ impl History {
             last_cause: last.map(|(_, why)| why.clone()),
             fault: (!instance.faults.is_empty()).then(|| instance.faults.join("; ")),
             waiting: instance.waiting,
+            drained: instance.drained,
+            leaving: instance.leaving,
+            lease: match instance.lease {
+                LeaseState::Unavailable(reason) => Lease::Unavailable { reason: reason.to_owned() },
+                LeaseState::None => Lease::None,
+                LeaseState::Held(remaining_seconds) => Lease::Held { remaining_seconds },
+                LeaseState::Leaving(remaining_seconds) => Lease::Leaving { remaining_seconds },
+            },
+            fenced: instance.fenced.iter().map(|(label, n)| ((*label).to_owned(), *n)).collect(),
             adverts_received: instance.counters.accepted,
             adverts_sent: instance.adverts_sent,
             adverts_failed: instance.adverts_failed,
@@ -202,6 +212,10 @@ mod tests {
             rejected: vec![("ttl", 2), ("auth_data", 3)],
             repairs: 0,
             waiting: Some("its interface".to_owned()),
+            drained: false,
+            leaving: false,
+            lease: LeaseState::None,
+            fenced: Vec::new(),
             faults: Vec::new(),
         }
     }

@@ -10,14 +10,16 @@ use super::plan::Router;
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// SIGKILL to the agent alone.
+    /// SIGKILL to the agent alone: its guard hands over.
     Kill,
-    /// SIGKILL to the agent and all its children.
+    /// SIGKILL to the agent and its guard: only the lease is left.
     KillAll,
     /// SIGSTOP, then SIGCONT.
     Freeze,
     /// SIGTERM, and a start after its end.
     Restart,
+    /// The same, announced by `vipward hold`.
+    Upgrade,
     /// A reload that makes a backup master, and one that takes it back.
     ReloadPriority,
     /// A reload with other settings for announcements.
@@ -74,11 +76,12 @@ pub(super) struct View<'a> {
 
 impl Kind {
     /// All of them.
-    pub(super) const ALL: [Kind; 17] = [
+    pub(super) const ALL: [Kind; 18] = [
         Kind::Kill,
         Kind::KillAll,
         Kind::Freeze,
         Kind::Restart,
+        Kind::Upgrade,
         Kind::ReloadPriority,
         Kind::ReloadAnnouncements,
         Kind::ReloadVip,
@@ -101,6 +104,7 @@ impl Kind {
             Kind::KillAll => "kill-all",
             Kind::Freeze => "freeze",
             Kind::Restart => "restart",
+            Kind::Upgrade => "upgrade",
             Kind::ReloadPriority => "reload-priority",
             Kind::ReloadAnnouncements => "reload-garp",
             Kind::ReloadVip => "reload-vip",
@@ -133,9 +137,10 @@ impl Kind {
     /// What it may do to a router.
     ///
     /// A master that cannot send answers until its lease lapses, and the backup takes over Master_Down_Interval after
-    /// the last advert: nobody answers for the difference. Where nothing is sent or answered any more it is all of
-    /// Master_Down_Interval. Who hands over serves until its successor does. A backup that goes away and returns,
-    /// and a master that returns and preempts, cost nothing.
+    /// the last advert: nobody answers for the difference. A guard that finds its agent dead resigns for it, which
+    /// costs Skew_Time. Where nothing is sent or answered any more it is all of Master_Down_Interval. Who hands over
+    /// serves until its successor does. A backup that goes away and returns, and a master that returns and preempts,
+    /// cost nothing.
     pub(super) fn expected(self, view: View<'_>) -> Expected {
         let View { router, nodes, is_master, is_meant, on_keepalived } = view;
         let lost = router.master_down(nodes);
@@ -144,7 +149,8 @@ impl Kind {
             // Its kernel goes on answering for it.
             Kind::Kill | Kind::KillAll | Kind::Freeze if on_keepalived => Duration::ZERO,
             Kind::Restart if on_keepalived => router.skew(nodes),
-            Kind::Kill | Kind::KillAll | Kind::Freeze => lost.saturating_sub(router.lease()),
+            Kind::Kill => router.skew(nodes),
+            Kind::KillAll | Kind::Freeze => lost.saturating_sub(router.lease()),
             Kind::Unplug | Kind::Rename | Kind::Recreate => lost,
             _ => Duration::ZERO,
         };
@@ -161,7 +167,8 @@ impl Kind {
             none,
             two: anybody,
             // A backup's comings and goings are nobody else's business.
-            moves: anybody || concerned && (is_master || self == Kind::ReloadPriority),
+            moves: anybody
+                || concerned && self != Kind::Upgrade && (is_master || self == Kind::ReloadPriority),
             victim_moves: concerned,
         }
     }
@@ -192,6 +199,7 @@ mod tests {
     fn a_master_that_cannot_send_costs_less_than_skew_time_and_the_margin() {
         let none = expected(Kind::Freeze, true, false).none;
         assert_eq!(none, ROUTERS[3].skew(2) + Duration::from_millis(13));
+        assert_eq!(expected(Kind::Kill, true, false).none, ROUTERS[3].skew(2), "its guard hands over");
         assert_eq!(expected(Kind::Unplug, true, false).none, ROUTERS[3].master_down(2));
         assert_eq!(expected(Kind::Restart, true, false).none, Duration::ZERO);
         assert_eq!(expected(Kind::Restart, true, true).none, ROUTERS[3].skew(2));
@@ -209,6 +217,12 @@ mod tests {
                 "{kind}"
             );
         }
+    }
+
+    #[test]
+    fn an_announced_restart_is_nobody_elses_business() {
+        let Expected { none, two, moves, victim_moves } = expected(Kind::Upgrade, true, false);
+        assert_eq!((none, two, moves, victim_moves), (Duration::ZERO, false, false, true));
     }
 
     #[test]

@@ -44,9 +44,14 @@ impl Stage {
                 let port = self.node(fault)?.host.name().to_owned();
                 self.lose_adverts_of(&port)?;
             }
-            Kind::Kill | Kind::KillAll => self.node(fault)?.kill(fault.kind)?,
+            Kind::Kill | Kind::KillAll => self.node(fault)?.kill(fault.kind),
             Kind::Freeze => self.node(fault)?.signal(Signal::SIGSTOP)?,
             Kind::Restart => self.node(fault)?.stop()?,
+            Kind::Upgrade => {
+                let node = self.node(fault)?;
+                node.ask("hold")?;
+                node.stop()?;
+            }
             Kind::ReloadPriority => {
                 self.node(fault)?.vary(nodes, Variation { boosted: fault.vrid, ..Variation::default() })?;
             }
@@ -82,7 +87,7 @@ impl Stage {
             Kind::Starve => drop(ongoing),
             Kind::ReloadVip => self.vary_all(Variation::default())?,
             Kind::OneWay => self.nft("delete table bridge chaos\n")?,
-            Kind::Kill | Kind::KillAll | Kind::Restart => self.node(fault)?.start(nodes)?,
+            Kind::Kill | Kind::KillAll | Kind::Restart | Kind::Upgrade => self.node(fault)?.start(nodes)?,
             Kind::Freeze => self.node(fault)?.signal(Signal::SIGCONT)?,
             Kind::ReloadPriority | Kind::ReloadAnnouncements => {
                 self.node(fault)?.vary(nodes, Variation::default())?;
@@ -171,19 +176,12 @@ impl Stage {
 }
 
 impl Node {
-    fn kill(&mut self, kind: Kind) -> Result<()> {
-        if kind == Kind::Kill && self.is_vipward() {
-            self.signal(Signal::SIGKILL)?;
-        } else if let Some(router) = self.router.take() {
-            router.kill();
-            return Ok(());
+    fn kill(&mut self, kind: Kind) {
+        match self.router.take() {
+            Some(router) if kind == Kind::Kill => drop(router.kill_alone()),
+            Some(router) => router.kill(),
+            None => {}
         }
-        // Waits for its end, and lets what it started live.
-        if let Some(Peer::Vipward(agent)) = &mut self.router {
-            agent.process().ended(std::time::Duration::from_secs(5))?;
-        }
-        self.router = None;
-        Ok(())
     }
 
     /// To the agent alone, and to all of keepalived, whose work is done by a child.

@@ -143,6 +143,39 @@ fn look(record: &Record, episode: &Episode, expected: Expected, tail: Duration, 
     }
 }
 
+impl Stage {
+    /// What is wrong with a VIP that a reload has added since `begun`; nothing if the fault was none.
+    pub(super) fn added_vip(&self, fault: &Planned, begun: Moment) -> Option<String> {
+        let (place, router) = added(fault)?;
+        let master = self.nodes.get(self.master(place))?.host.name();
+        let_answers_come();
+        let answered = self.witness.look(ROUTERS.len() + place, |record| record.first_by(master, begun));
+        answered
+            .is_none()
+            .then(|| format!("{master} does not answer for {}, which was added", router.second_vip()))
+    }
+
+    /// VIPs that were answered for after they should be gone.
+    pub(super) fn removed_vips(&self, since: Moment) -> Vec<String> {
+        let end = Moment(u64::MAX);
+        let is_answered = |place: usize| {
+            let answers =
+                |record: &Record| record.questions(since, end).any(|question| !question.answers.is_empty());
+            self.witness.look(ROUTERS.len() + place, answers)
+        };
+        let left = ROUTERS.iter().enumerate().filter(|(place, _)| is_answered(*place));
+        left.map(|(_, router)| format!("somebody answers for {}, which was removed", router.second_vip()))
+            .collect()
+    }
+}
+
+/// The router that the fault gives another VIP.
+fn added(fault: &Planned) -> Option<(usize, &'static super::plan::Router)> {
+    let meant =
+        |router: &super::plan::Router| fault.kind == Kind::ReloadVip && fault.vrid == Some(router.vrid);
+    ROUTERS.iter().enumerate().find(|(_, router)| meant(router))
+}
+
 /// Waits until all that was asked before now can be judged.
 pub(super) fn let_answers_come() {
     (Moment::now() + PATIENCE + PATIENCE / 2).sleep_until();

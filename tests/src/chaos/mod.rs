@@ -67,7 +67,6 @@ impl Options {
         let mut kinds = self.only.iter().map(named).collect::<Result<Vec<_>>>()?;
         if self.only.is_empty() {
             kinds = Kind::ALL.to_vec();
-            kinds.retain(|kind| *kind != Kind::Drain || can_drain());
         }
         if self.keepalived {
             // It would have to add the VIP too, and takes that for a reason to start anew.
@@ -88,19 +87,13 @@ impl Options {
     }
 }
 
-/// Whether this agent has the verbs.
-fn can_drain() -> bool {
-    let help = || std::process::Command::new(crate::lab::vipward::binary().ok()?).arg("--help").output().ok();
-    help().is_some_and(|help| String::from_utf8_lossy(&help.stdout).contains("undrain"))
-}
-
 /// Runs, prints what was seen and writes it as JSON. Returns whether everything was as it must be.
 pub fn run(options: &Options) -> Result<bool> {
     let kinds = options.kinds()?;
     let keepalived = options.keepalived.then_some(KEEPALIVED);
-    let args: &[&'static str] = if options.without_lease { &["--lease", "off"] } else { &[] };
+    let lease = if options.without_lease { "off" } else { "on" };
     let mut report = Report::begin(options);
-    let mut stage = Stage::new(&options.routers(), args)?;
+    let mut stage = Stage::new(&options.routers(), &["--lease".to_owned(), lease.to_owned()])?;
     stage.start()?;
     stage.settle()?;
     stage.nodes.iter_mut().for_each(|node| drop(node.moves()));
@@ -131,13 +124,16 @@ fn one(stage: &mut Stage, fault: &schedule::Planned, options: &Options, report: 
     let begun = Moment::now();
     let ongoing = stage.inject(fault)?;
     inject::hold(fault);
+    let vips = stage.added_vip(fault, begun);
     stage.heal(fault, ongoing)?;
     let healed = Moment::now();
     stage.settle()?;
     let settled = Moment::now();
     judge::let_answers_come();
     let episode = Episode { fault: *fault, begun, healed, settled };
-    let verdict = judge::judge(stage, &masters, &episode, options.allowance);
+    let mut verdict = judge::judge(stage, &masters, &episode, options.allowance);
+    verdict.wrong.extend(vips);
+    verdict.wrong.extend(stage.removed_vips(healed + options.allowance));
     for wrong in &verdict.wrong {
         progress(format_args!("          WRONG {wrong}"));
     }

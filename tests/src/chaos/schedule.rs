@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     fn schedule(seed: u64, keepalived: Option<usize>) -> Vec<Planned> {
-        Schedule::new(seed, &Kind::ALL, 2, keepalived).take(17 * 20).collect()
+        Schedule::new(seed, &Kind::ALL, 2, keepalived).take(Kind::ALL.len() * 20).collect()
     }
 
     #[test]

@@ -17,6 +17,8 @@ use crate::peers::{Kind, Peer};
 
 /// Between two questions to everybody about each VIP.
 const PERIOD: Duration = Duration::from_millis(5);
+/// How long a guard may outlive its agent that was stopped.
+const LAST: Duration = Duration::from_secs(5);
 /// How long one node alone must have answered before a router counts as settled.
 const CALM: Duration = Duration::from_millis(150);
 /// How long everything may take to settle: several Master_Down_Intervals of the slowest router.
@@ -32,7 +34,7 @@ pub(super) struct Node {
     pub(super) kind: Kind,
     /// What its configuration has besides.
     pub(super) variation: Variation,
-    args: Vec<&'static str>,
+    options: Vec<String>,
     number: usize,
     /// Bytes of its log that were read.
     read: usize,
@@ -71,7 +73,7 @@ impl Node {
 
     /// Starts its router.
     pub(super) fn start(&mut self, nodes: usize) -> Result<()> {
-        self.router = Some(Peer::start(self.kind, &self.host, &self.text(nodes), &self.args)?);
+        self.router = Some(Peer::start(self.kind, &self.host, &self.text(nodes), &self.options)?);
         Ok(())
     }
 
@@ -150,14 +152,14 @@ fn transition(line: &str) -> Option<Move> {
 }
 
 impl Stage {
-    /// Makes it; nothing runs yet. The kinds are those of the nodes; `args` are more of vipward's.
-    pub(super) fn new(kinds: &[Kind], args: &[&'static str]) -> Result<Stage> {
+    /// Makes it; nothing runs yet. The kinds are those of the nodes; `options` are more of vipward's.
+    pub(super) fn new(kinds: &[Kind], options: &[String]) -> Result<Stage> {
         let lab = Lab::new()?;
         let mut nodes = Vec::new();
         for (number, kind) in kinds.iter().enumerate() {
             let host = lab.host(&format!("n{}", number + 1))?;
-            let (args, variation) = (args.to_vec(), Variation::default());
-            nodes.push(Node { host, router: None, kind: *kind, variation, args, number, read: 0 });
+            let (options, variation) = (options.to_vec(), Variation::default());
+            nodes.push(Node { host, router: None, kind: *kind, variation, options, number, read: 0 });
         }
         let client = lab.host("client")?;
         let vips: Vec<IpAddr> = ROUTERS
@@ -231,6 +233,10 @@ impl Stage {
         for node in &self.nodes {
             let name = node.host.name();
             let held = node.host.addresses()?;
+            let empty = || node.host.namespace().processes().is_empty();
+            if wait::until("the last process to end", LAST, empty).is_err() {
+                left.push(format!("processes on {name}: {:?}", node.host.namespace().processes()));
+            }
             left.extend(vips.iter().filter(|vip| held.contains(vip)).map(|vip| format!("{vip} on {name}")));
             let mounts = fs::read_to_string("/proc/mounts").context("cannot read /proc/mounts")?;
             let folder = node.host.folder().display().to_string();

@@ -1,6 +1,7 @@
 //! The vipward agent on a host, by its binary and its command line, as a user runs it.
 
 use std::env;
+use std::fs;
 use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde::Deserialize;
 
 use super::host::Host;
@@ -55,6 +57,8 @@ pub struct Instance {
     pub datapath_reason: Option<String>,
     /// Changes of state so far.
     pub transitions: u64,
+    /// Why the last one was.
+    pub last_cause: Option<String>,
     /// What keeps it in FAULT or INIT.
     pub fault: Option<String>,
     /// Adverts that it accepted.
@@ -134,9 +138,31 @@ impl Vipward {
         self.process.stop(limit)
     }
 
-    /// SIGKILL to the agent and whatever it started.
+    /// SIGKILL to everything at one blow, as when the host dies: the guard too, which would hand over.
     pub fn kill(mut self) {
+        if let Some(guard) = self.guard() {
+            let _ = kill(guard, Signal::SIGKILL);
+        }
         self.process.kill();
+    }
+
+    /// SIGKILL to the agent alone, as when it crashes. Returns its guard, which outlives it for a moment.
+    pub fn kill_agent(mut self) -> Option<Pid> {
+        let guard = self.guard();
+        self.process.kill();
+        guard
+    }
+
+    /// The guard's process.
+    pub fn guard(&self) -> Option<Pid> {
+        let agent = self.process.pid();
+        let is_guard = |pid: &Pid| {
+            let name = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            name.split(|byte| *byte == 0).nth(1) == Some(b"guard") && parent(*pid) == Some(agent)
+        };
+        let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid::from_raw));
+        pids.into_iter().find(is_guard)
     }
 
     /// SIGHUP: reads its config again.
@@ -153,6 +179,13 @@ impl Vipward {
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
+}
+
+/// The process that started another; the fourth field of its `stat`, behind a name that may hold anything.
+fn parent(pid: Pid) -> Option<Pid> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    fields.split(' ').nth(1)?.parse().ok().map(Pid::from_raw)
 }
 
 /// The agent's binary: `$VIPWARD_BIN`, else the newer of the release and the debug build.

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use nix::unistd::Pid;
 
 use super::conf::{Conf, VRID};
 use super::form::Form;
@@ -50,8 +51,8 @@ pub struct Node {
     pub conf: Conf,
     /// Its priority in the configuration.
     pub priority: u8,
-    /// More arguments of vipward's, used at the next start.
-    pub args: Vec<&'static str>,
+    /// Further options of the agent's command line.
+    pub options: Vec<String>,
     kind: Kind,
     /// Where it runs.
     pub host: Host,
@@ -61,7 +62,7 @@ impl Node {
     /// Starts its router.
     pub fn start(&mut self) -> Result<()> {
         ensure!(self.peer.is_none(), "{} runs already", self.host.name());
-        self.peer = Some(Peer::start(self.kind, &self.host, &self.conf.to_string(), &self.args)?);
+        self.peer = Some(Peer::start(self.kind, &self.host, &self.conf.to_string(), &self.options)?);
         Ok(())
     }
 
@@ -82,11 +83,16 @@ impl Node {
         Ok(())
     }
 
-    /// Kills it with SIGKILL.
+    /// Kills all of it with SIGKILL.
     pub fn kill(&mut self) {
         if let Some(peer) = self.peer.take() {
             peer.kill();
         }
+    }
+
+    /// Kills the router alone with SIGKILL; see [`Peer::kill_alone`].
+    pub fn kill_alone(&mut self) -> Option<Pid> {
+        self.peer.take().and_then(Peer::kill_alone)
     }
 
     /// Writes `conf` to where the running router reads it.
@@ -132,8 +138,8 @@ impl Pair {
         let wire = Wire::start(&lab)?;
         let (conf_a, conf_b) = (Conf::new(form, &n1, &n2, 150), Conf::new(form, &n2, &n1, 100));
         Ok(Pair {
-            a: Node { peer: None, conf: conf_a, priority: 150, args: Vec::new(), kind: a, host: n1 },
-            b: Node { peer: None, conf: conf_b, priority: 100, args: Vec::new(), kind: b, host: n2 },
+            a: Node { peer: None, conf: conf_a, priority: 150, options: Vec::new(), kind: a, host: n1 },
+            b: Node { peer: None, conf: conf_b, priority: 100, options: Vec::new(), kind: b, host: n2 },
             wire,
             form,
             lab,
@@ -213,6 +219,17 @@ impl Pair {
     /// Adverts that `host` sent since `from`, those with which it resigns not counted.
     pub fn adverts(&self, host: &str, from: Moment) -> usize {
         self.wire.count(from, |sender, seen| sender == host && serving(seen).is_some())
+    }
+
+    /// The longest time between two adverts of `host`, and from the last one until now, since `from`.
+    pub fn longest_silence(&self, host: &str, from: Moment) -> Duration {
+        let now = Moment::now();
+        let frames = self.wire.frames();
+        let sent = frames.iter().filter(|frame| frame.at >= from && &*frame.from == host);
+        let sent =
+            sent.filter(|frame| frame.seen().as_ref().and_then(serving).is_some()).map(|frame| frame.at);
+        let times: Vec<Moment> = std::iter::once(from).chain(sent).chain([now]).collect();
+        times.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap_or_default()
     }
 
     /// The last advert of `host` before `until`, any priority but 0.

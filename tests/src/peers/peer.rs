@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use crate::lab::Host;
 use crate::lab::keepalived::Keepalived;
@@ -76,11 +77,13 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// Starts a router on `host`; `args` are more of vipward's.
-    pub fn start(kind: Kind, host: &Host, config: &str, args: &[&str]) -> Result<Peer> {
+    /// Starts a router on `host`; `options` are more of vipward's.
+    pub fn start(kind: Kind, host: &Host, config: &str, options: &[String]) -> Result<Peer> {
         Ok(match kind {
             Kind::Vipward(datapath) => {
-                Peer::Vipward(Vipward::start(host, config, &[&["--datapath", datapath], args].concat())?)
+                let options = options.iter().map(String::as_str);
+                let all: Vec<&str> = ["--datapath", datapath].into_iter().chain(options).collect();
+                Peer::Vipward(Vipward::start(host, config, &all)?)
             }
             Kind::Keepalived => Peer::Keepalived(Keepalived::start(host, config)?),
         })
@@ -99,6 +102,17 @@ impl Peer {
         match self {
             Peer::Vipward(agent) => agent.kill(),
             Peer::Keepalived(peer) => peer.kill(),
+        }
+    }
+
+    /// SIGKILL to the router alone: what watches over it stays, and is returned.
+    pub fn kill_alone(self) -> Option<Pid> {
+        match self {
+            Peer::Vipward(agent) => agent.kill_agent(),
+            Peer::Keepalived(peer) => {
+                peer.kill();
+                None
+            }
         }
     }
 

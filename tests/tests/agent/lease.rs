@@ -10,7 +10,7 @@ use vipward_tests::lab::clock::Moment;
 use vipward_tests::lab::witness::{Record, Witness};
 use vipward_tests::peers::{Form, Kind, Node, Pair, Side};
 
-use crate::seen::{instance, state};
+use crate::seen::{agent, instance, state};
 
 const XDP: Kind = Kind::Vipward("xdp");
 const GENERIC: Kind = Kind::Vipward("xdp-generic");
@@ -99,7 +99,7 @@ fn nopreempt(node: &mut Node) {
 }
 
 fn without_lease(node: &mut Node) {
-    node.args = vec!["--lease", "off"];
+    node.options = vec!["--lease".to_owned(), "off".to_owned()];
 }
 
 fn killed(form: Form, a: Kind, b: Kind) -> Result<()> {
@@ -250,4 +250,18 @@ fn without_leases_a_vip_that_somebody_adds_on_a_backup_is_answered_for() -> Resu
     let (watched, event) = added(Form::V3, XDP, without_lease, "10.77.0.200/32")?;
     let seen = watched.record(|record| record.first_by("n2", event));
     watched.pair.ensure(seen.is_some(), || "the backup did not answer: is it fenced all the same?".to_owned())
+}
+
+/// It cannot be had everywhere, and then that is said.
+#[test]
+fn without_xdp_there_is_no_lease_and_status_says_so() -> Result<()> {
+    let pair = Pair::settled(Form::V3, Kind::Vipward("socket"), XDP)?;
+    let lease = |node: &Node| -> Result<serde_json::Value> {
+        let status: serde_json::Value = serde_json::from_str(&agent(node)?.ask(&["status", "--json"])?)?;
+        Ok(status["instances"][0]["lease"].clone())
+    };
+    let (socket, backup) = (lease(&pair.a)?, lease(&pair.b)?);
+    let reason = socket["reason"].as_str().unwrap_or_default();
+    pair.ensure(socket["state"] == "unavailable" && !reason.is_empty(), || format!("socket: {socket}"))?;
+    pair.ensure(backup["state"] == "none", || format!("a backup by XDP: {backup}"))
 }

@@ -2,6 +2,7 @@
 //! Where keepalived promises the same, the same test runs with keepalived.
 
 mod addresses;
+mod guard;
 mod input;
 mod interfaces;
 mod lease;

@@ -1,4 +1,4 @@
-//! Installing nginx and keepalived for the lab and the tests must not start them on this host, now or at the next boot.
+//! Installing nginx, keepalived and stores for the lab and the tests must not start them on this host, now or at the next boot.
 //!
 //! Debian's maintainer scripts ask `/usr/sbin/policy-rc.d` before they start anything (invoke-rc.d(8)). Where
 //! there is none, one that says no stands there while apt-get runs; one that is already there is left alone.
@@ -20,7 +20,12 @@ const DENY: &str =
     "#!/bin/sh\n# Left here by `cargo xtask setup` while it installs packages; safe to remove.\nexit 101\n";
 
 /// Packages whose unit would start at the next boot.
-const UNITS: [(&str, &str); 2] = [("nginx-light", "nginx.service"), ("keepalived", "keepalived.service")];
+const UNITS: [(&str, &str); 4] = [
+    ("nginx-light", "nginx.service"),
+    ("keepalived", "keepalived.service"),
+    ("etcd-server", "etcd.service"),
+    ("redis-server", "redis-server.service"),
+];
 
 const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 

@@ -1,0 +1,174 @@
+//! What `status` shows of the rendering half. Field names are an interface: add, never rename.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::group::{Group, Phase};
+use super::slot::Slot;
+use crate::control::status::rfc3339;
+use crate::render::feed::Health;
+
+/// One resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceReport {
+    /// Its file below `conf.d`.
+    pub name: String,
+    /// The template; empty for a resource that is not in use.
+    #[serde(default)]
+    pub src: String,
+    /// The rendered file, likewise.
+    #[serde(default)]
+    pub dest: String,
+    /// How it stands.
+    pub state: State,
+    /// Times that it was rendered.
+    #[serde(default)]
+    pub renders: u64,
+    /// Times that its file changed.
+    #[serde(default)]
+    pub changes: u64,
+    /// When it was rendered last, RFC 3339.
+    pub last_render: Option<String>,
+    /// When its file was last known to be what it should be.
+    pub last_success: Option<String>,
+    /// When its file changed last.
+    pub last_change: Option<String>,
+    /// Why its file is not what it should be.
+    pub last_error: Option<String>,
+    /// Since when.
+    #[serde(default)]
+    pub failing_since: Option<String>,
+    /// When that is tried again.
+    #[serde(default)]
+    pub next_try: Option<String>,
+    /// Since when the store is out of reach, and the file may be old.
+    pub stale_since: Option<String>,
+    /// Why the store is.
+    #[serde(default)]
+    pub store_error: Option<String>,
+    /// How its reload stands, if it has one.
+    pub reload: Option<ReloadReport>,
+}
+
+/// How a resource stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// The store was not read yet.
+    Waiting,
+    /// The file is what it should be.
+    Ok,
+    /// It is not.
+    Failed,
+    /// The resource cannot be used.
+    Rejected,
+}
+
+/// A reload, which several resources may share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadReport {
+    /// `ok`, `running`, `pending` or `failed`.
+    pub state: String,
+    /// Times that it was run.
+    #[serde(default)]
+    pub runs: u64,
+    /// Failures in a row.
+    pub failures: u32,
+    /// When it is tried again, RFC 3339.
+    pub next_try: Option<String>,
+    /// When it succeeded last.
+    pub last_success: Option<String>,
+    /// Why it failed.
+    pub last_error: Option<String>,
+}
+
+/// Everything, in the order of the resources' files.
+pub(super) fn all(
+    slots: &[Slot],
+    groups: &[Group],
+    rejected: &[(PathBuf, String)],
+    health: &Health,
+) -> Vec<ResourceReport> {
+    let mut reports: Vec<ResourceReport> =
+        slots.iter().map(|slot| of(slot, groups.get(slot.group), health)).collect();
+    reports.extend(rejected.iter().map(|(file, why)| ResourceReport {
+        name: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        state: State::Rejected,
+        last_error: Some(why.clone()),
+        ..empty()
+    }));
+    reports
+}
+
+fn of(slot: &Slot, group: Option<&Group>, health: &Health) -> ResourceReport {
+    let history = &slot.history;
+    let (stale_since, store_error) = match health {
+        Health::Stale { since, why } => (time(Some(*since)), Some(why.clone())),
+        Health::Waiting | Health::Current => (None, None),
+    };
+    let state = match (&slot.failure, history.last_success) {
+        (Some(_), _) => State::Failed,
+        (None, None) => State::Waiting,
+        (None, Some(_)) => State::Ok,
+    };
+    ResourceReport {
+        name: slot.name().to_owned(),
+        src: slot.resource.src.display().to_string(),
+        dest: slot.resource.dest.display().to_string(),
+        state,
+        renders: history.renders,
+        changes: history.changes,
+        last_render: time(history.last_render),
+        last_success: time(history.last_success),
+        last_change: time(history.last_change),
+        last_error: slot.failure.clone(),
+        failing_since: time(history.failing_since),
+        next_try: time(slot.retry.map(|due| due.clock)),
+        stale_since,
+        store_error,
+        reload: group.filter(|group| group.reload.is_some()).map(reload),
+    }
+}
+
+fn reload(group: &Group) -> ReloadReport {
+    let state = match group {
+        Group { phase: Phase::Reloading, .. } => "running",
+        Group { failure: Some(_), .. } => "failed",
+        Group { wanted: true, .. } => "pending",
+        _ => "ok",
+    };
+    ReloadReport {
+        state: state.to_owned(),
+        runs: group.reloads,
+        failures: group.failures,
+        next_try: time(group.next_try.map(|due| due.clock)),
+        last_success: time(group.last_success),
+        last_error: group.failure.clone(),
+    }
+}
+
+fn empty() -> ResourceReport {
+    ResourceReport {
+        name: String::new(),
+        src: String::new(),
+        dest: String::new(),
+        state: State::Waiting,
+        renders: 0,
+        changes: 0,
+        last_render: None,
+        last_success: None,
+        last_change: None,
+        last_error: None,
+        failing_since: None,
+        next_try: None,
+        stale_since: None,
+        store_error: None,
+        reload: None,
+    }
+}
+
+fn time(at: Option<SystemTime>) -> Option<String> {
+    at.map(rfc3339)
+}

@@ -1,0 +1,259 @@
+//! Starting the rendering half: in a thread with a runtime of its own beside the election, so that nothing here can delay
+//! it, or alone, as confd.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::{Context, Result};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use super::engine::{Engine, Options, ResourceReport, Templates};
+use super::feed::Feed;
+use super::pending::Pending;
+use super::reload::BackOff;
+use super::resource;
+use super::settings::{self, Invocation, Schedule, Settings};
+use crate::cli::LogFormat;
+use crate::config::diagnostic::Severity;
+use crate::logging;
+
+/// Exit status when anything failed.
+const EXIT_FAILED: u8 = 1;
+/// Exit status for a command line or a directory that cannot be used.
+const EXIT_USAGE: u8 = 2;
+
+/// Threads that render and write; more would only take memory.
+const BLOCKING_THREADS: usize = 4;
+
+/// Starts what keeps a feed current, for these paths of the store. Called within the rendering runtime.
+pub type Store = Box<dyn FnOnce(&Settings, Vec<String>, Arc<Feed>) -> Result<(), String> + Send>;
+
+/// What the engine renders from.
+pub struct Sources {
+    /// The store.
+    pub store: Store,
+    /// The templates.
+    pub templates: Arc<dyn Templates>,
+}
+
+/// The rendering half beside the election.
+#[derive(Debug)]
+pub struct Rendering {
+    /// What `status` shows of it.
+    pub reports: watch::Receiver<Vec<ResourceReport>>,
+    stop: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+}
+
+impl Rendering {
+    /// Starts it in a thread of its own.
+    pub fn start(settings: &Settings, sources: Sources) -> Result<Rendering> {
+        let runtime = runtime()?;
+        let (stop, stopped) = watch::channel(false);
+        let (engine, reports) = prepare(&runtime, settings, sources, stopped)?;
+        let thread = std::thread::Builder::new()
+            .name("render".to_owned())
+            .spawn(move || runtime.block_on(engine.run()))
+            .context("cannot start the rendering thread")?;
+        Ok(Rendering { reports, stop, thread })
+    }
+
+    /// Ends it, with the commands that it runs. Waits for that.
+    pub fn stop(self) {
+        // Nobody listening means that it ended already.
+        let _ = self.stop.send(true);
+        if self.thread.join().is_err() {
+            error!("the rendering thread ended by a panic");
+        }
+    }
+}
+
+/// `vipward confd`: the rendering half alone, by confd's command line. Gives the exit status.
+pub fn confd(
+    arguments: impl IntoIterator<Item = OsString>,
+    sources: impl FnOnce(&Settings) -> Result<Sources, String>,
+) -> Result<u8> {
+    let arguments = arguments.into_iter().map(|argument| argument.to_string_lossy().into_owned());
+    let (settings, warnings) = match settings::for_confd(arguments, |name| std::env::var(name).ok()) {
+        Ok(Invocation::Run(settings, warnings)) => (settings, warnings),
+        Ok(Invocation::Version) => {
+            println!("confd (vipward {})", env!("CARGO_PKG_VERSION"));
+            return Ok(0);
+        }
+        Ok(Invocation::Help) => {
+            print!("{}", settings::help());
+            return Ok(0);
+        }
+        Err(error) => {
+            eprintln!("vipward confd: {error}");
+            return Ok(EXIT_USAGE);
+        }
+    };
+    logging::start(LogFormat::Text, settings.log_level.unwrap_or(tracing::Level::INFO));
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    let sources = sources(&settings).map_err(anyhow::Error::msg)?;
+    let runtime = runtime()?;
+    let (stop, stopped) = watch::channel(false);
+    let (engine, _) = prepare(&runtime, &settings, sources, stopped)?;
+    runtime.block_on(async {
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            let _ = stop.send(true);
+        });
+        if settings.schedule != Schedule::Once {
+            engine.run().await;
+            return Ok(0);
+        }
+        Ok(match engine.once().await {
+            Ok(()) => 0,
+            Err(failures) => {
+                error!("not everything was rendered: {}", failures.join("; "));
+                EXIT_FAILED
+            }
+        })
+    })
+}
+
+fn runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .context("cannot start the rendering runtime")
+}
+
+/// Reads the resources and connects the store.
+fn prepare(
+    runtime: &Runtime,
+    settings: &Settings,
+    sources: Sources,
+    stop: watch::Receiver<bool>,
+) -> Result<(Engine, watch::Receiver<Vec<ResourceReport>>)> {
+    let loaded = resource::load(&settings.confdir, &settings.resource_defaults());
+    for finding in &loaded.findings {
+        match finding.severity {
+            Severity::Error => error!("{finding}"),
+            Severity::Warning => warn!("{finding}"),
+        }
+    }
+    let nodes =
+        if settings.nodes.is_empty() { String::new() } else { format!(" at {}", settings.nodes.join(", ")) };
+    let backend = settings.backend.name();
+    info!("{} resources of {} follow {backend}{nodes}", loaded.resources.len(), settings.confdir.display());
+    let pending = Pending::open(&settings.run_dir).unwrap_or_else(|error| {
+        warn!("{error}: reloads that fail are forgotten when vipward restarts");
+        Pending::default()
+    });
+    let paths = loaded.resources.iter().flat_map(resource::Resource::paths).collect();
+    let feed: Arc<Feed> = Arc::default();
+    let options = Options {
+        apply: settings.apply,
+        wait: settings.wait,
+        schedule: settings.schedule,
+        back_off: BackOff::default(),
+        colour: std::io::stdout().is_terminal(),
+    };
+    let within = runtime.enter();
+    (sources.store)(settings, paths, Arc::clone(&feed)).map_err(anyhow::Error::msg)?;
+    drop(within);
+    Ok(Engine::new(loaded, options, feed, sources.templates, pending, stop))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::super::engine::Render;
+    use super::super::keys::Keys;
+    use super::*;
+
+    struct Fixed;
+
+    impl Render for Fixed {
+        fn render(&self, keys: &Keys) -> Result<String, String> {
+            keys.get("/k").map(str::to_owned).ok_or_else(|| "no /k".to_owned())
+        }
+    }
+
+    impl Templates for Fixed {
+        fn load(&self, _: &Path) -> Result<Arc<dyn Render>, String> {
+            Ok(Arc::new(Fixed))
+        }
+    }
+
+    fn sources(value: Option<&'static str>) -> Sources {
+        let store: Store = Box::new(move |_, paths, feed| {
+            assert_eq!(paths, ["/k"]);
+            let mut keys = Keys::default();
+            if let Some(value) = value {
+                keys.set("/k", value);
+            }
+            tokio::spawn(async move { feed.replace(keys) });
+            Ok(())
+        });
+        Sources { store, templates: Arc::new(Fixed) }
+    }
+
+    fn confdir() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        fs::create_dir(dir.path().join("conf.d")).expect("created");
+        fs::create_dir(dir.path().join("templates")).expect("created");
+        fs::write(dir.path().join("templates/a.tmpl"), "").expect("written");
+        let text = format!(
+            "[template]\nsrc=\"a.tmpl\"\ndest=\"{}\"\nkeys=[\"/k\"]\n",
+            dir.path().join("out").display()
+        );
+        fs::write(dir.path().join("conf.d/a.toml"), text).expect("written");
+        dir
+    }
+
+    #[test]
+    fn confd_renders_once_and_says_by_its_exit_status_whether_all_went_well() {
+        let dir = confdir();
+        let run = |value, extra: &[&str]| {
+            let folder = dir.path().display().to_string();
+            let run_dir = dir.path().join("run").display().to_string();
+            let words = ["-onetime", "-confdir", &folder, "-run-dir", &run_dir, "-backend", "env"];
+            let words: Vec<OsString> = words.iter().chain(extra).map(OsString::from).collect();
+            confd(words, |_| Ok(sources(value))).expect("runs")
+        };
+        assert_eq!(run(Some("v"), &[]), 0);
+        assert_eq!(fs::read_to_string(dir.path().join("out")).expect("rendered"), "v");
+        assert_eq!(run(None, &[]), EXIT_FAILED);
+        assert_eq!(fs::read_to_string(dir.path().join("out")).expect("stays"), "v");
+        assert_eq!(run(None, &["-backnd", "x"]), EXIT_USAGE);
+        assert_eq!(run(None, &["-version"]), 0);
+    }
+
+    #[test]
+    fn it_runs_in_a_thread_until_it_is_stopped() {
+        let dir = confdir();
+        let words =
+            ["-watch", "-confdir", &dir.path().display().to_string(), "-backend", "env"].map(str::to_owned);
+        let Ok(Invocation::Run(mut settings, _)) = settings::for_confd(words, |_| None) else {
+            panic!("parses")
+        };
+        settings.run_dir = dir.path().join("run");
+        let rendering = Rendering::start(&settings, sources(Some("v"))).expect("starts");
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while rendering.reports.borrow().iter().all(|report| report.last_success.is_none()) {
+            assert!(std::time::Instant::now() < deadline, "never rendered");
+            std::thread::yield_now();
+        }
+        rendering.stop();
+        assert_eq!(fs::read_to_string(dir.path().join("out")).expect("rendered"), "v");
+    }
+}
