@@ -2,6 +2,7 @@
 //! It may not use the agent's crate, which needs the compiler that `cargo xtask setup` brings, and xtask needs this.
 
 pub mod bench;
+pub mod chaos;
 pub mod frame;
 pub mod lab;
 pub mod peers;

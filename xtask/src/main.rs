@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything a developer types. Each verb is one file.
 
 mod bench;
+mod chaos;
 mod programs;
 mod root;
 mod run;
@@ -32,6 +33,8 @@ enum Verb {
     Test(test::Options),
     /// Measure failovers against keepalived, or packets in the XDP program.
     Bench(bench::Options),
+    /// Random faults from a seed, and a witness: never two that answer, and none only for as long as explained.
+    Chaos(chaos::Options),
     /// Check what the compiler does not: file lengths, module docs, unwraps, clocks, the ABI, manifests.
     Tidy,
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Verb::Run(options) => run::run(&options),
         Verb::Test(options) => test::run(&options),
         Verb::Bench(options) => bench::run(&options),
+        Verb::Chaos(options) => chaos::run(&options),
         Verb::Tidy => tidy::run(),
     };
     match outcome {

@@ -8,7 +8,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
+use nix::sys::socket::LinkAddr;
 
 use super::Shared;
 use super::netns::Namespace;
@@ -30,18 +32,34 @@ pub struct Host {
 impl Host {
     pub(crate) fn new(shared: &Arc<Shared>, name: &str, number: u8) -> Result<Host> {
         let namespace = Namespace::new(&shared.namespace(name))?;
-        let bridge = shared.bridge.name();
+        let folder = shared.dir.path().join(name);
+        fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let host = Host { name: name.to_owned(), number, namespace, folder, shared: Arc::clone(shared) };
+        host.make_interface()?;
+        Ok(host)
+    }
+
+    fn make_interface(&self) -> Result<()> {
+        let Host { name, number, .. } = self;
+        let bridge = self.shared.bridge.name();
         // The port carries the host's name, so that captures can say who sent a frame.
-        namespace.ip(&format!(
+        self.namespace.ip(&format!(
             "link add {INTERFACE} type veth peer name {name} netns {bridge}\n\
              addr add 10.77.0.{number}/24 dev {INTERFACE}\n\
              addr add fd77::{number:x}/64 dev {INTERFACE} nodad\n\
              link set dev {INTERFACE} up\n"
         ))?;
-        shared.bridge.ip(&format!("link set dev {name} master br0 up\n"))?;
-        let folder = shared.dir.path().join(name);
-        fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        Ok(Host { name: name.to_owned(), number, namespace, folder, shared: Arc::clone(shared) })
+        self.shared.bridge.ip(&format!("link set dev {name} master br0 up\n"))
+    }
+
+    /// Deletes its interface, and the port with it.
+    pub fn delete_interface(&self) -> Result<()> {
+        self.namespace.ip(&format!("link del {INTERFACE}\n"))
+    }
+
+    /// Makes its interface anew, with the same name and addresses and another index and hardware address.
+    pub fn recreate_interface(&self) -> Result<()> {
+        self.make_interface()
     }
 
     /// Its name, which is also that of its port on the bridge.
@@ -114,6 +132,15 @@ impl Host {
     pub fn addresses(&self) -> Result<Vec<IpAddr>> {
         let list = || getifaddrs().map(|interfaces| interfaces.filter_map(|found| ip(&found)).collect());
         self.namespace.enter(list)?.context("cannot list the addresses")
+    }
+
+    /// The link-layer address of its interface, in the form that a packet socket sends to.
+    pub fn link_address(&self) -> Result<LinkAddr> {
+        let link = || {
+            let mut interfaces = getifaddrs()?.filter(|found| found.interface_name == INTERFACE);
+            Ok::<_, Errno>(interfaces.find_map(|found| found.address?.as_link_addr().copied()))
+        };
+        self.namespace.enter(link)??.context("the interface has no link-layer address")
     }
 
     /// Whether it has `address`: for a VIP, whether it acts as master.

@@ -24,6 +24,7 @@ pub mod rundir;
 pub mod vipward;
 pub mod wait;
 pub mod wire;
+pub mod witness;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -6,12 +6,9 @@ use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use anyhow::{Context, Result};
-use nix::errno::Errno;
-use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, sendto, socket};
 
 use crate::lab::Host;
-use crate::lab::host::INTERFACE;
 
 /// An advert of version 3 over IPv4. What is wrong with it is up to the test.
 #[derive(Clone, Debug)]
@@ -117,13 +114,7 @@ impl Injector {
     pub fn new(host: &Host) -> Result<Injector> {
         let open = || socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None);
         let socket = host.namespace().enter(open)?.context("cannot open a packet socket")?;
-        // getifaddrs(3) lists an interface's link-layer address in the form that a packet socket sends to.
-        let link = || {
-            let mut interfaces = getifaddrs()?.filter(|found| found.interface_name == INTERFACE);
-            Ok::<_, Errno>(interfaces.find_map(|found| found.address?.as_link_addr().copied()))
-        };
-        let interface = host.namespace().enter(link)??;
-        Ok(Injector { socket, interface: interface.context("the interface has no link-layer address")? })
+        Ok(Injector { socket, interface: host.link_address()? })
     }
 
     /// Sends one frame.

@@ -149,12 +149,17 @@ impl Pair {
     /// Two hosts whose routers have agreed on the first as master. The second never was.
     pub fn settled(form: Form, a: Kind, b: Kind) -> Result<Pair> {
         let mut pair = Pair::new(form, a, b)?;
-        pair.a.start()?;
-        pair.serves(Side::A)?;
-        pair.b.start()?;
-        pair.wait("the second to take part", || pair.b.ready())?;
-        pair.settles_on(Side::A)?;
+        pair.settle()?;
         Ok(pair)
+    }
+
+    /// Starts both routers so that they agree on the first as master, and the second never is.
+    pub fn settle(&mut self) -> Result<()> {
+        self.a.start()?;
+        self.serves(Side::A)?;
+        self.b.start()?;
+        self.wait("the second to take part", || self.b.ready())?;
+        self.settles_on(Side::A)
     }
 
     /// One of the nodes.

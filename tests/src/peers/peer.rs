@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use crate::lab::Host;
@@ -76,7 +77,7 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// Starts a router on `host`.
+    /// Starts a router on `host`; `options` are more of vipward's.
     pub fn start(kind: Kind, host: &Host, config: &str, options: &[String]) -> Result<Peer> {
         Ok(match kind {
             Kind::Vipward(datapath) => {
@@ -136,6 +137,14 @@ impl Peer {
         match self {
             Peer::Vipward(agent) => Some(agent),
             Peer::Keepalived(_) => None,
+        }
+    }
+
+    /// Sends `signal` to the router alone, and to none of its children.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        match self {
+            Peer::Vipward(agent) => agent.process().signal(signal),
+            Peer::Keepalived(peer) => peer.process().signal(signal),
         }
     }
 

@@ -5,6 +5,7 @@ mod addresses;
 mod guard;
 mod input;
 mod interfaces;
+mod lease;
 mod notify;
 mod preemption;
 mod privileges;
