@@ -1,6 +1,5 @@
 //! The `vipward` binary.
 
-use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -8,7 +7,7 @@ use clap::Parser;
 use vipward::cli::{Cli, Command, Confd};
 use vipward::control::show::{self, Show};
 use vipward::control::verbs;
-use vipward::render::{nginx, service, template};
+use vipward::render::{connect, nginx, service, template};
 use vipward::{config, guard, kv, logging, supervise};
 
 fn main() -> ExitCode {
@@ -52,7 +51,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Unfence(run_dir) => verbs::unfence(&run_dir.run_dir).map(|()| 0),
         Command::Guard(options) => guard::run(options.agent, options.leases, options.keep).map(|()| 0),
         Command::Kv(options) => kv::run(&options, &mut std::io::stdout().lock()),
-        Command::Confd(Confd { arguments }) => confd(arguments),
+        Command::Confd(Confd { arguments }) => service::confd(arguments, connect::sources),
         Command::NginxCheck(options) => Ok(nginx::check::command(&options)?),
         Command::Template(options) => match template::command::run(&options, &mut std::io::stdout().lock()) {
             Ok(()) => Ok(0),
@@ -63,10 +62,4 @@ fn run(command: Command) -> anyhow::Result<u8> {
             }
         },
     }
-}
-
-fn confd(arguments: Vec<OsString>) -> anyhow::Result<u8> {
-    service::confd(arguments, |settings| {
-        Err(format!("the store `{}` is not built into this vipward", settings.backend.name()))
-    })
 }

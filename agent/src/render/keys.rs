@@ -45,6 +45,28 @@ impl Keys {
         had_value || before.as_deref() != Some(why)
     }
 
+    /// Makes `path` here what `other` has at `at`, without a copy of the value; whether that changed anything.
+    pub fn mirror(&mut self, path: &str, other: &Keys, at: &str) -> bool {
+        let (path, at) = (canonical(path), canonical(at));
+        if let Some((_, why)) = other.unreadable.get_key_value(at.as_str()) {
+            return self.refuse(&path, why);
+        }
+        let Some((name, value)) = other.of.get_key_value(at.as_str()) else { return self.remove(&path) };
+        self.unreadable.remove(path.as_str());
+        match self.of.get_mut(path.as_str()) {
+            Some(now) if *now == *value => false,
+            Some(now) => {
+                *now = Arc::clone(value);
+                true
+            }
+            None => {
+                let name = if path == at { Arc::clone(name) } else { path.into() };
+                self.of.insert(name, Arc::clone(value));
+                true
+            }
+        }
+    }
+
     /// What cannot be read at `path` and below it, as (path, why): what needs these keys must fail, naming them.
     pub fn unreadable(&self, path: &str) -> impl Iterator<Item = (&str, &str)> {
         within(&self.unreadable, path)
@@ -137,6 +159,23 @@ mod tests {
         keys.refuse("/a/x", "not UTF-8");
         assert!(keys.remove("/a/x"));
         assert_eq!(keys.unreadable("/").count(), 0);
+    }
+
+    #[test]
+    fn a_mirror_has_what_the_other_one_has() {
+        let (mut keys, mut mirror) = (Keys::default(), Keys::default());
+        keys.set("/p/a", "1");
+        assert!(mirror.mirror("/a", &keys, "/p/a"));
+        assert!(!mirror.mirror("/a", &keys, "/p/a"));
+        assert_eq!(mirror.get("/a"), Some("1"));
+        keys.refuse("/p/a", "not UTF-8");
+        assert!(mirror.mirror("/a", &keys, "/p/a"));
+        assert_eq!((mirror.get("/a"), mirror.unreadable("/").next()), (None, Some(("/a", "not UTF-8"))));
+        keys.set("/p/a", "1");
+        assert!(mirror.mirror("/a", &keys, "/p/a"));
+        keys.remove("/p/a");
+        assert!(mirror.mirror("/a", &keys, "/p/a"));
+        assert_eq!(mirror, Keys::default());
     }
 
     #[test]

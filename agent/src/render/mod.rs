@@ -3,17 +3,17 @@
 //!
 //! * [`settings`]: how it runs;
 //! * [`resource`]: what is rendered where;
-//! * [`store`]: the stores; [`keys`], [`feed`]: what a store holds, and what of it is news;
+//! * [`store`]: the stores; [`keys`]: what they hold;
 //! * [`engine`]: what is rendered when;
 //! * [`template`]: from keys to text; [`apply`]: from text to the file;
 //! * [`reload`], [`pending`]: from the file to the service;
-//! * [`service`]: how all this is started;
+//! * [`service`]: how all this is started, [`connect`]: with which store and templates;
 //! * [`nginx`]: what is known of one service in particular.
 
 pub mod apply;
+pub mod connect;
 mod document;
 pub mod engine;
-pub mod feed;
 pub mod keys;
 pub mod nginx;
 pub mod pending;

@@ -13,11 +13,11 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::engine::{Engine, Options, ResourceReport, Templates};
-use super::feed::Feed;
 use super::pending::Pending;
 use super::reload::BackOff;
 use super::resource;
 use super::settings::{self, Invocation, Schedule, Settings};
+use super::store::{self, Live};
 use crate::cli::LogFormat;
 use crate::config::diagnostic::Severity;
 use crate::logging;
@@ -30,8 +30,8 @@ const EXIT_USAGE: u8 = 2;
 /// Threads that render and write; more would only take memory.
 const BLOCKING_THREADS: usize = 4;
 
-/// Starts what keeps a feed current, for these paths of the store. Called within the rendering runtime.
-pub type Store = Box<dyn FnOnce(&Settings, Vec<String>, Arc<Feed>) -> Result<(), String> + Send>;
+/// Starts what keeps a tree current, for these paths of the store. Called within the rendering runtime.
+pub type Store = Box<dyn FnOnce(Vec<String>, Live) + Send>;
 
 /// What the engine renders from.
 pub struct Sources {
@@ -55,7 +55,7 @@ impl Rendering {
     pub fn start(settings: &Settings, sources: Sources) -> Result<Rendering> {
         let runtime = runtime()?;
         let (stop, stopped) = watch::channel(false);
-        let (engine, reports) = prepare(&runtime, settings, sources, stopped)?;
+        let (engine, reports) = prepare(&runtime, settings, sources, stopped);
         let thread = std::thread::Builder::new()
             .name("render".to_owned())
             .spawn(move || runtime.block_on(engine.run()))
@@ -76,7 +76,7 @@ impl Rendering {
 /// `vipward confd`: the rendering half alone, by confd's command line. Gives the exit status.
 pub fn confd(
     arguments: impl IntoIterator<Item = OsString>,
-    sources: impl FnOnce(&Settings) -> Result<Sources, String>,
+    sources: impl FnOnce(&Settings) -> Result<Sources, store::Error>,
 ) -> Result<u8> {
     let arguments = arguments.into_iter().map(|argument| argument.to_string_lossy().into_owned());
     let (settings, warnings) = match settings::for_confd(arguments, |name| std::env::var(name).ok()) {
@@ -98,10 +98,16 @@ pub fn confd(
     for warning in warnings {
         warn!("{warning}");
     }
-    let sources = sources(&settings).map_err(anyhow::Error::msg)?;
+    let sources = match sources(&settings) {
+        Ok(sources) => sources,
+        Err(error) => {
+            eprintln!("vipward confd: {error}");
+            return Ok(EXIT_USAGE);
+        }
+    };
     let runtime = runtime()?;
     let (stop, stopped) = watch::channel(false);
-    let (engine, _) = prepare(&runtime, &settings, sources, stopped)?;
+    let (engine, _) = prepare(&runtime, &settings, sources, stopped);
     runtime.block_on(async {
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -140,7 +146,7 @@ fn prepare(
     settings: &Settings,
     sources: Sources,
     stop: watch::Receiver<bool>,
-) -> Result<(Engine, watch::Receiver<Vec<ResourceReport>>)> {
+) -> (Engine, watch::Receiver<Vec<ResourceReport>>) {
     let loaded = resource::load(&settings.confdir, &settings.resource_defaults());
     for finding in &loaded.findings {
         match finding.severity {
@@ -157,7 +163,7 @@ fn prepare(
         Pending::default()
     });
     let paths = loaded.resources.iter().flat_map(resource::Resource::paths).collect();
-    let feed: Arc<Feed> = Arc::default();
+    let live = Live::default();
     let options = Options {
         apply: settings.apply,
         wait: settings.wait,
@@ -166,25 +172,30 @@ fn prepare(
         colour: std::io::stdout().is_terminal(),
     };
     let within = runtime.enter();
-    (sources.store)(settings, paths, Arc::clone(&feed)).map_err(anyhow::Error::msg)?;
+    (sources.store)(paths, live.clone());
     drop(within);
-    Ok(Engine::new(loaded, options, feed, sources.templates, pending, stop))
+    Engine::new(loaded, options, live, sources.templates, pending, stop)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
+    use std::time::Instant;
 
-    use super::super::engine::Render;
+    use super::super::engine::{Render, RenderError};
     use super::super::keys::Keys;
     use super::*;
 
     struct Fixed;
 
     impl Render for Fixed {
-        fn render(&self, keys: &Keys) -> Result<String, String> {
-            keys.get("/k").map(str::to_owned).ok_or_else(|| "no /k".to_owned())
+        fn render(&self, keys: &Keys) -> Result<String, RenderError> {
+            keys.get("/k").map(str::to_owned).ok_or_else(|| RenderError::Failed("no /k".to_owned()))
+        }
+
+        fn files(&self) -> Vec<PathBuf> {
+            Vec::new()
         }
     }
 
@@ -195,14 +206,16 @@ mod tests {
     }
 
     fn sources(value: Option<&'static str>) -> Sources {
-        let store: Store = Box::new(move |_, paths, feed| {
+        let store: Store = Box::new(move |paths, live| {
             assert_eq!(paths, ["/k"]);
             let mut keys = Keys::default();
             if let Some(value) = value {
                 keys.set("/k", value);
             }
-            tokio::spawn(async move { feed.replace(keys) });
-            Ok(())
+            tokio::spawn(async move {
+                live.replace(keys, 1);
+                live.set_health(store::Health::Connected { since: Instant::now(), node: "here".into() });
+            });
         });
         Sources { store, templates: Arc::new(Fixed) }
     }

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use super::group::{Group, Phase};
 use super::slot::{Cached, Slot, template};
-use super::{Due, Engine, Event, Templates};
+use super::{Due, Engine, Event, RenderError, Templates};
 use crate::render::apply::{self, Outcome};
-use crate::render::keys::Keys;
+use crate::render::keys::{Keys, canonical};
 use crate::render::nginx::upstream;
 use crate::render::pending::Pending;
 use crate::render::resource::Resource;
@@ -32,7 +32,7 @@ struct Job {
 pub(super) struct Rendered {
     slot: usize,
     cached: Option<Cached>,
-    result: Result<Outcome, String>,
+    result: Result<Outcome, RenderError>,
     /// The group's next ones can go.
     last: bool,
 }
@@ -161,25 +161,29 @@ impl Engine {
 
 impl Job {
     /// Renders and puts in place. The template comes back too.
-    async fn run(self, cancel: &mut watch::Receiver<bool>) -> (Option<Cached>, Result<Outcome, String>) {
+    async fn run(self, cancel: &mut watch::Receiver<bool>) -> (Option<Cached>, Result<Outcome, RenderError>) {
         let Job { resource, view, cached, templates, options, pending, .. } = self;
-        let (src, least) = (resource.src.clone(), resource.min_upstreams);
+        let (src, least, prefix) = (resource.src.clone(), resource.min_upstreams, resource.prefix.clone());
         let rendering = tokio::task::spawn_blocking(move || {
-            let cached = match template(cached, &src, templates.as_ref()) {
+            let mut cached = match template(cached, &src, templates.as_ref()) {
                 Ok(cached) => cached,
-                Err(why) => return (None, Err(why)),
+                Err(why) => return (None, Err(RenderError::Failed(why))),
             };
-            let text = cached.template.render(&view).and_then(|text| match least {
-                Some(least) => {
-                    upstream::guard(&text, least).map(|()| text).map_err(|error| error.to_string())
-                }
+            let text = readable(&view, &prefix).and_then(|()| cached.template.render(&view));
+            cached.note_files();
+            let text = text.map_err(|error| as_stored(error, &prefix)).and_then(|text| match least {
+                Some(least) => upstream::guard(&text, least)
+                    .map(|()| text)
+                    .map_err(|error| RenderError::Failed(error.to_string())),
                 None => Ok(text),
             });
             (Some(cached), text)
         });
         let (cached, text) = match rendering.await {
             Ok(rendered) => rendered,
-            Err(error) => return (None, Err(format!("rendering was interrupted: {error}"))),
+            Err(error) => {
+                return (None, Err(RenderError::Failed(format!("rendering was interrupted: {error}"))));
+            }
         };
         let text = match text {
             Ok(text) => text,
@@ -188,6 +192,27 @@ impl Job {
         let dest = resource.dest.clone();
         let note = move || pending.map_or(Ok(()), |pending| pending.note(&dest));
         let applied = apply::apply(&resource, text, options, note, cancel).await;
-        (cached, applied.map_err(|error| error.to_string()))
+        (cached, applied.map_err(|error| RenderError::Failed(error.to_string())))
+    }
+}
+
+/// A value that is no text must not look like a key that is not there.
+fn readable(view: &Keys, prefix: &str) -> Result<(), RenderError> {
+    match view.unreadable("/").next() {
+        None => Ok(()),
+        Some((path, why)) => {
+            let path = canonical(&format!("{prefix}/{path}"));
+            Err(RenderError::Failed(format!("key `{}`: {why}", path.escape_debug())))
+        }
+    }
+}
+
+/// With the key by the name that it has in the store.
+fn as_stored(error: RenderError, prefix: &str) -> RenderError {
+    match error {
+        RenderError::Waiting { key, place } => {
+            RenderError::Waiting { key: canonical(&format!("{prefix}/{key}")), place }
+        }
+        failed @ RenderError::Failed(_) => failed,
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::debounce::is_quiet;
 use super::slot::{Slot, is_news};
-use super::{Due, Engine, Event, NO_TIMEOUT};
+use super::{Due, Engine, Event, NO_TIMEOUT, RenderError};
 use crate::render::apply::Previous;
 use crate::render::reload::{self, Ended};
 use crate::render::resource::{Reload, Wait};
@@ -184,7 +184,7 @@ impl Engine {
             let Some(slot) = self.slots.get_mut(*slot) else { continue };
             self.pending.clear(&slot.resource.dest);
             let wait = if several { Duration::ZERO } else { self.options.back_off.after(slot.failures + 1) };
-            slot.failed(why.to_owned(), Due::after(wait));
+            slot.failed(RenderError::Failed(why.to_owned()), Due::after(wait));
         }
     }
 }

@@ -21,12 +21,12 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::apply;
-use super::feed::{Feed, Health};
 use super::keys::Keys;
 use super::pending::Pending;
 use super::reload::{BackOff, Ended};
 use super::resource::{Loaded, Wait};
 use super::settings::Schedule;
+use super::store::{Changed, Changes, Health, Live};
 use group::{Group, Phase};
 use slot::Slot;
 
@@ -40,7 +40,26 @@ const AT_ONCE: usize = 8;
 /// A template that was read and can be rendered.
 pub trait Render: Send + Sync {
     /// The text for these keys, or why there is none, with file and line.
-    fn render(&self, keys: &Keys) -> Result<String, String>;
+    fn render(&self, keys: &Keys) -> Result<String, RenderError>;
+
+    /// The files that went into it so far. When one of them changes, the template is read anew.
+    fn files(&self) -> Vec<PathBuf>;
+}
+
+/// Why there is no text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// The store lacks a key that may still come.
+    #[error("waiting for key `{key}`, which {place} needs")]
+    Waiting {
+        /// The key as the store has it.
+        key: String,
+        /// File and line of whoever needs it.
+        place: String,
+    },
+    /// Anything else.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// Where templates come from.
@@ -67,15 +86,19 @@ pub struct Options {
 /// The engine.
 pub struct Engine {
     options: Options,
-    feed: Arc<Feed>,
+    live: Live,
+    changes: Changes,
+    health: watch::Receiver<Health>,
     templates: Arc<dyn Templates>,
     pending: Arc<Pending>,
     slots: Vec<Slot>,
     groups: Vec<Group>,
     rejected: Vec<(PathBuf, String)>,
-    health: Health,
+    /// Since when the store is out of reach, and why.
+    stale: Option<(SystemTime, String)>,
     /// Something happened that the reports do not show yet. Most news concerns nobody, and reports cost time.
     unpublished: bool,
+    /// The store was read in whole. Before that nothing may be rendered.
     read: bool,
     /// When everything is due again.
     tick: Option<Instant>,
@@ -88,12 +111,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine for `loaded`, which reads from `feed` and ends when `stop` becomes true. The receiver has what `status`
+    /// An engine for `loaded`, which reads from `live` and ends when `stop` becomes true. The receiver has what `status`
     /// shows, always up to date.
     pub fn new(
         loaded: Loaded,
         options: Options,
-        feed: Arc<Feed>,
+        live: Live,
         templates: Arc<dyn Templates>,
         pending: Pending,
         stop: watch::Receiver<bool>,
@@ -128,16 +151,19 @@ impl Engine {
             }
             slots.push(Slot::new(resource, number, options.wait));
         }
-        feed.tell_all();
+        // Before the first look at the store, so that no change is missed between the two.
+        let (changes, health) = (live.subscribe(), live.watch_health());
         let mut engine = Engine {
             options,
-            feed,
+            live,
+            changes,
+            health,
             templates,
             pending: Arc::new(pending),
             slots,
             groups,
             rejected: loaded.rejected,
-            health: Health::Waiting,
+            stale: None,
             unpublished: true,
             read: false,
             tick: None,
@@ -154,21 +180,23 @@ impl Engine {
     /// Keeps the files current until it is stopped. Commands that run then are ended.
     pub async fn run(mut self) {
         let mut stop = self.cancel.clone();
+        // The store may have been read before there was an engine.
+        self.hear(None);
         loop {
-            let feed = Arc::clone(&self.feed);
-            let wake = self.wake();
-            tokio::select! {
-                biased;
-                _ = stop.wait_for(|stopped| *stopped) => break,
-                Some(event) = self.ended.recv() => self.handle(event),
-                () = feed.wait() => self.hear(),
-                () = sleep_until(wake) => {}
-            }
             self.tick();
             // In this order: what was just written is reloaded before more of its group is written.
             self.start_reloads();
             self.start_renders();
             self.publish();
+            let wake = self.wake();
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stopped| *stopped) => break,
+                Some(event) = self.ended.recv() => self.handle(event),
+                change = self.changes.next() => self.hear(Some(&change.paths)),
+                Ok(()) = self.health.changed() => self.hear(None),
+                () = sleep_until(wake) => {}
+            }
         }
         self.finish().await;
     }
@@ -177,14 +205,14 @@ impl Engine {
     /// failure.
     pub async fn once(mut self) -> Result<(), Vec<String>> {
         let mut stop = self.cancel.clone();
+        self.hear(None);
         while !self.read {
-            if let Health::Stale { why, .. } = &self.health {
+            if let Some((_, why)) = &self.stale {
                 return Err(vec![format!("the store cannot be read: {why}")]);
             }
-            let feed = Arc::clone(&self.feed);
             tokio::select! {
                 _ = stop.wait_for(|stopped| *stopped) => return Err(vec!["interrupted".to_owned()]),
-                () = feed.wait() => self.hear(),
+                Ok(()) = self.health.changed() => self.hear(None),
             }
         }
         self.everything_is_due();
@@ -223,31 +251,42 @@ impl Engine {
         }
     }
 
-    /// Takes the news of the store.
-    fn hear(&mut self) {
-        let news = self.feed.take();
-        let first = news.read && !self.read;
-        self.read = news.read;
-        self.unpublished |= self.health != news.health;
-        self.health = news.health;
-        if !self.read {
-            return;
-        }
+    /// Takes the news of the store: what changed, or how it stands with it.
+    fn hear(&mut self, changed: Option<&Changed>) {
+        let health = self.health.borrow_and_update().clone();
+        self.note_health(&health);
+        let first = !self.read && matches!(health, Health::Connected { .. } | Health::Lost { .. });
+        self.read |= first;
+        // What was told before is in the first whole reading.
+        let changed = if first { Some(&Changed::All) } else { changed };
+        let Some(changed) = changed.filter(|_| self.read) else { return };
         let now = Instant::now();
+        let keys = self.live.keys();
         for slot in &mut self.slots {
-            if slot.hear(&news.changes)
+            if slot.hear(changed, &keys)
                 && let Some(group) = self.groups.get_mut(slot.group)
             {
                 slot.debounce.touch(now, group.quiet_since(now, slot.wait));
                 group.touched = Some(now);
             }
         }
+        drop(keys);
         if first {
             self.everything_is_due();
             if let Schedule::Every(interval) = self.options.schedule {
                 self.tick = Some(now + interval);
             }
         }
+    }
+
+    /// Takes down since when the store is out of reach.
+    fn note_health(&mut self, health: &Health) {
+        let stale = health.why().map(|why| {
+            let since = || SystemTime::now() - health.stale(std::time::Instant::now());
+            (self.stale.as_ref().map_or_else(since, |(since, _)| *since), why.to_owned())
+        });
+        self.unpublished |= self.stale != stale;
+        self.stale = stale;
     }
 
     fn everything_is_due(&mut self) {
@@ -288,7 +327,7 @@ impl Engine {
         if !std::mem::take(&mut self.unpublished) {
             return;
         }
-        let reports = report::all(&self.slots, &self.groups, &self.rejected, &self.health);
+        let reports = report::all(&self.slots, &self.groups, &self.rejected, self.stale.as_ref());
         self.reports.send_if_modified(|shown| {
             let differs = *shown != reports;
             *shown = reports;

@@ -5,10 +5,10 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::RenderError;
 use super::group::{Group, Phase};
 use super::slot::Slot;
 use crate::control::status::rfc3339;
-use crate::render::feed::Health;
 
 /// One resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub struct ResourceReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// The store was not read yet.
+    /// The store was not read yet, or lacks a key that the template needs.
     Waiting,
     /// The file is what it should be.
     Ok,
@@ -89,10 +89,10 @@ pub(super) fn all(
     slots: &[Slot],
     groups: &[Group],
     rejected: &[(PathBuf, String)],
-    health: &Health,
+    stale: Option<&(SystemTime, String)>,
 ) -> Vec<ResourceReport> {
     let mut reports: Vec<ResourceReport> =
-        slots.iter().map(|slot| of(slot, groups.get(slot.group), health)).collect();
+        slots.iter().map(|slot| of(slot, groups.get(slot.group), stale)).collect();
     reports.extend(rejected.iter().map(|(file, why)| ResourceReport {
         name: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         state: State::Rejected,
@@ -102,14 +102,13 @@ pub(super) fn all(
     reports
 }
 
-fn of(slot: &Slot, group: Option<&Group>, health: &Health) -> ResourceReport {
+fn of(slot: &Slot, group: Option<&Group>, stale: Option<&(SystemTime, String)>) -> ResourceReport {
     let history = &slot.history;
-    let (stale_since, store_error) = match health {
-        Health::Stale { since, why } => (time(Some(*since)), Some(why.clone())),
-        Health::Waiting | Health::Current => (None, None),
-    };
+    let (stale_since, store_error) =
+        stale.map_or((None, None), |(since, why)| (time(Some(*since)), Some(why.clone())));
     let state = match (&slot.failure, history.last_success) {
-        (Some(_), _) => State::Failed,
+        (Some(RenderError::Waiting { .. }), _) => State::Waiting,
+        (Some(RenderError::Failed(_)), _) => State::Failed,
         (None, None) => State::Waiting,
         (None, Some(_)) => State::Ok,
     };
@@ -123,7 +122,7 @@ fn of(slot: &Slot, group: Option<&Group>, health: &Health) -> ResourceReport {
         last_render: time(history.last_render),
         last_success: time(history.last_success),
         last_change: time(history.last_change),
-        last_error: slot.failure.clone(),
+        last_error: slot.failure.as_ref().map(ToString::to_string),
         failing_since: time(history.failing_since),
         next_try: time(slot.retry.map(|due| due.clock)),
         stale_since,

@@ -1,15 +1,16 @@
 //! One resource in the engine: its keys as its template sees them, and what became of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use super::debounce::Debounce;
-use super::{Due, Render, Templates};
+use super::{Due, Render, RenderError, Templates};
 use crate::render::keys::{Keys, canonical};
 use crate::render::resource::{Resource, Wait};
+use crate::render::store::Changed;
 
 /// A resource and its state.
 pub(super) struct Slot {
@@ -23,11 +24,11 @@ pub(super) struct Slot {
     /// Failures in a row.
     pub(super) failures: u32,
     /// Why it is not as it should be.
-    pub(super) failure: Option<String>,
+    pub(super) failure: Option<RenderError>,
     pub(super) history: History,
     /// It was written, and whether the service takes that is not known yet.
     pub(super) unconfirmed: bool,
-    /// The keys of the resource, without its prefix.
+    /// The keys of the resource, without its prefix; their values are those of the one tree.
     view: Arc<Keys>,
     /// Keys in the store that it reads.
     paths: Vec<String>,
@@ -48,23 +49,49 @@ pub(super) struct History {
     pub(super) failing_since: Option<SystemTime>,
 }
 
-/// A template that was read, and from which version of its file.
+/// A template that was read, and from which versions of its files.
 pub(super) struct Cached {
     pub(super) template: Arc<dyn Render>,
-    stamp: Stamp,
+    /// When its files began to be read.
+    begun: SystemTime,
+    files: Vec<(PathBuf, Stamp)>,
 }
 
-/// The template at `src`, read anew if its file is another one than before.
+impl Cached {
+    /// Whether its files are what they were.
+    fn is_current(&self) -> bool {
+        self.files.iter().all(|(file, known)| known.is_some() && stamp(file) == *known)
+    }
+
+    /// Notes the files that rendering took in.
+    pub(super) fn note_files(&mut self) {
+        for file in self.template.files() {
+            if self.files.iter().all(|(known, _)| *known != file) {
+                // The clock of files is coarse. One that may have changed since it was read is read again next time.
+                let settled = |(_, _, changed): &(u64, u64, SystemTime)| *changed + FILE_CLOCK < self.begun;
+                let stamp = stamp(&file).filter(settled);
+                self.files.push((file, stamp));
+            }
+        }
+    }
+}
+
+/// Two changes of a file within this time may bear the same time.
+const FILE_CLOCK: Duration = Duration::from_millis(20);
+
+/// The template at `src`, read anew if one of its files is another one than before.
 pub(super) fn template(
     cached: Option<Cached>,
     src: &Path,
     templates: &dyn Templates,
 ) -> Result<Cached, String> {
-    let stamp = stamp(src);
-    match cached.filter(|cached| stamp.is_some() && cached.stamp == stamp) {
-        Some(cached) => Ok(cached),
-        None => Ok(Cached { template: templates.load(src)?, stamp }),
+    if let Some(cached) = cached.filter(Cached::is_current) {
+        return Ok(cached);
     }
+    let begun = SystemTime::now();
+    let mut cached = Cached { template: templates.load(src)?, begun, files: Vec::new() };
+    cached.note_files();
+    Ok(cached)
 }
 
 /// How a template's file is told from another version of itself.
@@ -94,18 +121,28 @@ impl Slot {
     }
 
     /// Takes over what concerns it; whether anything does.
-    pub(super) fn hear(&mut self, changes: &[(String, Option<String>)]) -> bool {
+    pub(super) fn hear(&mut self, changed: &Changed, keys: &Keys) -> bool {
+        let Changed::Paths(changed) = changed else { return self.look(keys) };
         let mut concerned = false;
-        for (path, value) in changes.iter().filter(|(path, _)| covers(&self.paths, path)) {
+        for path in changed.iter().filter(|path| covers(&self.paths, path)) {
             let seen = seen(&self.resource.prefix, path);
             // Nobody else holds the view between two renders, so this copies nothing.
-            let view = Arc::make_mut(&mut self.view);
-            concerned |= match value {
-                Some(value) => view.set(&seen, value),
-                None => view.remove(&seen),
-            };
+            concerned |= Arc::make_mut(&mut self.view).mirror(&seen, keys, path);
         }
         concerned
+    }
+
+    /// Looks at all its keys; whether anything is not as it was.
+    fn look(&mut self, keys: &Keys) -> bool {
+        let mut view = Keys::default();
+        for path in &self.paths {
+            for (path, _) in keys.under(path).chain(keys.unreadable(path)) {
+                view.mirror(&seen(&self.resource.prefix, path), keys, path);
+            }
+        }
+        let differs = *self.view != view;
+        self.view = Arc::new(view);
+        differs
     }
 
     /// When it is to be rendered.
@@ -133,13 +170,16 @@ impl Slot {
     }
 
     /// It is not; tried again at `next`.
-    pub(super) fn failed(&mut self, why: String, next: Due) {
+    pub(super) fn failed(&mut self, why: RenderError, next: Due) {
         self.failures = self.failures.saturating_add(1);
         self.history.failing_since.get_or_insert_with(SystemTime::now);
         self.retry = Some(next);
         self.unconfirmed = false;
-        if is_news(&mut self.said, &why) {
-            tracing::error!("{}: {why}", self.name());
+        if is_news(&mut self.said, &why.to_string()) {
+            match &why {
+                RenderError::Waiting { .. } => tracing::warn!("{}: {why}", self.name()),
+                RenderError::Failed(_) => tracing::error!("{}: {why}", self.name()),
+            }
         }
         self.failure = Some(why);
     }

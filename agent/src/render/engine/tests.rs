@@ -13,11 +13,15 @@ const DEADLINE: Duration = Duration::from_secs(20);
 struct Printer;
 
 impl Render for Printer {
-    fn render(&self, keys: &Keys) -> Result<String, String> {
+    fn render(&self, keys: &Keys) -> Result<String, RenderError> {
         if let Some(why) = keys.get("/fail") {
-            return Err(format!("a.tmpl:1: {why}"));
+            return Err(RenderError::Failed(format!("a.tmpl:1: {why}")));
         }
         Ok(keys.iter().flat_map(|(path, value)| [path, "=", value, "\n"]).collect())
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
     }
 }
 
@@ -31,7 +35,7 @@ impl Templates for Printers {
 
 struct World {
     dir: tempfile::TempDir,
-    feed: Arc<Feed>,
+    live: Live,
     options: Options,
 }
 
@@ -66,7 +70,7 @@ impl World {
             back_off: BackOff { first: Duration::from_millis(20), most: Duration::from_millis(100) },
             colour: false,
         };
-        World { dir, feed: Arc::default(), options }
+        World { dir, live: Live::default(), options }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -87,7 +91,7 @@ impl World {
         let pending = Pending::open(&self.path("run")).expect("run dir");
         let (stop, stopped) = watch::channel(false);
         let (engine, reports) =
-            Engine::new(loaded, self.options, Arc::clone(&self.feed), Arc::new(Printers), pending, stopped);
+            Engine::new(loaded, self.options, self.live.clone(), Arc::new(Printers), pending, stopped);
         (engine, reports, stop)
     }
 
@@ -101,11 +105,27 @@ impl World {
         for (path, value) in pairs {
             keys.set(path, value);
         }
-        self.feed.replace(keys);
+        self.live.replace(keys, self.live.revision() + 1);
+        self.live.set_health(Health::Connected { since: std::time::Instant::now(), node: "memory".into() });
     }
 
     fn set(&self, path: &str, value: &str) {
-        self.feed.change([(path, Some(value))]);
+        self.change(&[(path, Some(value))]);
+    }
+
+    fn change(&self, changes: &[(&str, Option<&str>)]) {
+        self.live.update(self.live.revision() + 1, |batch| {
+            for (path, value) in changes {
+                match value {
+                    Some(value) => batch.put(path, value.as_bytes()),
+                    None => batch.delete(path),
+                }
+            }
+        });
+    }
+
+    fn unreachable(&self, why: &str) {
+        self.live.set_health(Health::Never { why: why.into(), since: std::time::Instant::now() });
     }
 
     fn out(&self, name: &str) -> String {
@@ -137,7 +157,7 @@ async fn files_follow_the_store_and_only_those_concerned() {
     world.set("/a/x", "2");
     world.set("/c", "nobody's");
     until("the change", || world.out("a") == "/x=2\n").await;
-    world.feed.change([("/a/x", None), ("/a/y", Some("3"))]);
+    world.change(&[("/a/x", None), ("/a/y", Some("3"))]);
     until("the removal", || world.out("a") == "/y=3\n").await;
     until("the report", || running.report("a.toml").changes == 3).await;
     let (a, b) = (running.report("a.toml"), running.report("b.toml"));
@@ -152,7 +172,7 @@ async fn nothing_is_rendered_before_the_store_was_read_nor_lost_while_it_is_away
     world.resource("a", "");
     fs::write(world.path("out/a"), "last good\n").expect("written");
     let running = world.start();
-    world.feed.failed("connection refused");
+    world.unreachable("connection refused");
     until("staleness", || running.report("a.toml").stale_since.is_some()).await;
     assert_eq!(running.report("a.toml").store_error.as_deref(), Some("connection refused"));
     assert_eq!(world.out("a"), "last good\n");
@@ -296,7 +316,7 @@ async fn a_failure_leaves_its_neighbours_and_the_last_good_file() {
     until("another try of the check", || running.report("b.toml").renders > 1).await;
     fs::write(world.path("ready"), "").expect("mended");
     until("the check", || world.out("b") == "/x=1\n").await;
-    world.feed.change([("/a/fail", None), ("/a/x", Some("2"))]);
+    world.change(&[("/a/fail", None), ("/a/x", Some("2"))]);
     until("the template", || world.out("a") == "/x=2\n").await;
     until("the report", || running.report("a.toml").last_error.is_none()).await;
     running.stop().await;
@@ -347,7 +367,7 @@ async fn once_says_what_failed_and_renders_the_rest() {
     assert_eq!(world.out("a"), "/x=1\n");
 
     let unreachable = World::new();
-    unreachable.feed.failed("connection refused");
+    unreachable.unreachable("connection refused");
     let failures = unreachable.engine().0.once().await.expect_err("no store");
     assert_eq!(failures, ["the store cannot be read: connection refused"]);
 }

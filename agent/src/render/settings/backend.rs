@@ -1,27 +1,8 @@
-//! The stores, by the names that confd gives them.
+//! The names that confd gives the stores.
 
 use std::str::FromStr;
 
-/// A kind of store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
-    /// etcd, by whichever API the server answers.
-    Etcd,
-    /// etcd's v2 HTTP API.
-    EtcdV2,
-    /// etcd's v3 API.
-    EtcdV3,
-    /// consul.
-    Consul,
-    /// redis.
-    Redis,
-    /// zookeeper.
-    Zookeeper,
-    /// Files and folders.
-    File,
-    /// Our own environment.
-    Env,
-}
+use crate::render::store::Backend;
 
 /// Every name, the first of each store being its proper one.
 const NAMES: [(&str, Backend); 9] = [
@@ -43,25 +24,6 @@ impl Backend {
     pub fn list() -> String {
         let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).filter(|name| *name != "zk").collect();
         names.join(", ")
-    }
-
-    /// Its proper name.
-    pub fn name(self) -> &'static str {
-        NAMES.iter().find(|(_, backend)| *backend == self).map_or("", |(name, _)| name)
-    }
-
-    /// Where it is if nobody says; nothing for a store without an address.
-    pub fn default_nodes(self) -> Vec<String> {
-        let node = match self {
-            // The v3 port: servers answer the v2 API there too, since 2.0 of etcd.
-            Backend::Etcd | Backend::EtcdV3 => "127.0.0.1:2379",
-            Backend::EtcdV2 => "http://127.0.0.1:4001",
-            Backend::Consul => "127.0.0.1:8500",
-            Backend::Redis => "127.0.0.1:6379",
-            Backend::Zookeeper => "127.0.0.1:2181",
-            Backend::File | Backend::Env => return Vec::new(),
-        };
-        vec![node.to_owned()]
     }
 
     /// Whether `ETCDCTL_PEERS` means this store.

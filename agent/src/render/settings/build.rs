@@ -6,13 +6,11 @@ use std::time::Duration;
 use super::flags::{self, Invocation};
 use super::layer::{Layer, environment};
 use super::options::find;
-use super::{
-    Backend, Credentials, DEFAULT_CONFDIR, DEFAULT_INTERVAL, Schedule, Secret, Settings, SettingsError, Tls,
-    file,
-};
+use super::{Credentials, DEFAULT_CONFDIR, DEFAULT_INTERVAL, Schedule, Settings, SettingsError, Tls, file};
 use crate::cli::{DEFAULT_RUN_DIR, RenderOptions};
 use crate::render::apply;
 use crate::render::resource::{PrefixRule, Wait};
+use crate::render::store::{Backend, Secret};
 
 /// The settings of `vipward confd`, from confd's command line, the environment and `confd.toml`.
 pub fn for_confd(
@@ -122,7 +120,7 @@ fn settings(
         let peers = variable("ETCDCTL_PEERS").filter(|_| backend.is_etcd()).unwrap_or_default();
         nodes = peers.split(',').map(str::trim).filter(|node| !node.is_empty()).map(str::to_owned).collect();
         if nodes.is_empty() {
-            nodes = backend.default_nodes();
+            nodes = backend.default_node().map(str::to_owned).into_iter().collect();
         }
     }
     let path = |name| layer.text(name).map(PathBuf::from);
@@ -142,21 +140,21 @@ fn settings(
     let password = layer.text("password").unwrap_or_default();
     let credentials = layer
         .text("username")
-        .map(|username| Credentials { username, password: Secret::new(password.clone()) })
+        .map(|username| Credentials { username, password: Secret::from(password.clone()) })
         // redis knows passwords without users.
         .or_else(|| {
             (!password.is_empty())
-                .then(|| Credentials { username: String::new(), password: Secret::new(password) })
+                .then(|| Credentials { username: String::new(), password: Secret::from(password) })
         });
     Ok(Settings {
         confdir: path("confdir").unwrap_or_else(|| DEFAULT_CONFDIR.into()),
         backend,
         nodes,
         srv_record,
-        scheme: scheme.unwrap_or_else(|| "http".to_owned()),
+        scheme,
         credentials,
         basic_auth: layer.is_on("basic-auth")?,
-        auth_token: layer.text("auth-token").map(Secret::new),
+        auth_token: layer.text("auth-token").map(Secret::from),
         tls,
         separator: layer.text("separator").unwrap_or_else(|| "/".to_owned()),
         files,

@@ -8,16 +8,15 @@ mod flags;
 mod layer;
 mod options;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use backend::Backend;
 pub use build::{for_confd, for_run, help};
 pub use flags::Invocation;
 
 use super::apply;
 use super::resource::{Defaults, PrefixRule, Wait};
+use super::store::{Backend, Secret};
 
 /// Where confd's users have their configuration.
 pub const DEFAULT_CONFDIR: &str = "/etc/confd";
@@ -36,8 +35,8 @@ pub struct Settings {
     pub nodes: Vec<String>,
     /// The name of the SRV records that list the nodes, if they are to be found by them.
     pub srv_record: Option<String>,
-    /// How nodes that SRV records name are spoken to: `http` or `https`.
-    pub scheme: String,
+    /// `http` or `https`, for nodes that do not say it themselves.
+    pub scheme: Option<String>,
     /// User and password.
     pub credentials: Option<Credentials>,
     /// Whether they go by HTTP basic authentication.
@@ -106,28 +105,6 @@ pub struct Tls {
     pub key: Option<PathBuf>,
     /// Trust anybody.
     pub insecure: bool,
-}
-
-/// Something that no message shows.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides `text`.
-    pub fn new(text: impl Into<String>) -> Secret {
-        Secret(text.into())
-    }
-
-    /// The text itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(hidden)")
-    }
 }
 
 /// Why there are no settings: something that was given cannot be used.

@@ -39,7 +39,7 @@ fn gos_forms_of_flags_are_all_understood() {
 fn defaults_are_confds() {
     let settings = of("", &[]).expect("nothing given");
     assert_eq!((settings.backend, settings.schedule), (Backend::Etcd, Schedule::Every(DEFAULT_INTERVAL)));
-    assert_eq!((settings.scheme.as_str(), settings.filter.as_str()), ("http", "*"));
+    assert_eq!((settings.scheme.as_deref(), settings.filter.as_str()), (None, "*"));
     assert_eq!(settings.prefix_rule, PrefixRule::Replace);
     let nodes = |backend: &str| of(&format!("-backend {backend}"), &[]).expect(backend).nodes;
     assert_eq!(nodes("etcdv2"), ["http://127.0.0.1:4001"]);

@@ -89,7 +89,7 @@ pub(super) async fn forever(
     live: Live,
     backend: Backend,
 ) -> Infallible {
-    let mut feed = Feed { live, backend, outage: None, warned: None, quiet: false, began: None };
+    let mut feed = Feed::new(live, backend);
     let mut backoff = Backoff::new();
     loop {
         let error = Box::pin(follower.session(&prefixes, &mut feed)).await;
@@ -98,6 +98,41 @@ pub(super) async fn forever(
         }
         feed.lost(&error);
         tokio::time::sleep(backoff.wait()).await;
+    }
+}
+
+/// See [`super::Store::poll`].
+pub(super) async fn poll(
+    mut follower: Follower,
+    prefixes: Prefixes,
+    live: Live,
+    backend: Backend,
+    every: Duration,
+) -> Infallible {
+    let mut feed = Feed::new(live, backend);
+    let mut backoff = Backoff::new();
+    loop {
+        let wait = match Box::pin(follower.read(&prefixes)).await {
+            Ok(keys) => {
+                backoff.reset();
+                feed.whole(keys);
+                every
+            }
+            Err(error) => {
+                feed.lost(&error);
+                backoff.wait().min(every)
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// See [`super::Store::load`].
+pub(super) async fn once(mut follower: Follower, prefixes: &Prefixes, live: Live, backend: Backend) {
+    let mut feed = Feed::new(live, backend);
+    match Box::pin(follower.read(prefixes)).await {
+        Ok(keys) => feed.whole(keys),
+        Err(error) => feed.lost(&error),
     }
 }
 
@@ -116,6 +151,16 @@ pub(super) struct Feed {
 }
 
 impl Feed {
+    fn new(live: Live, backend: Backend) -> Feed {
+        Feed { live, backend, outage: None, warned: None, quiet: false, began: None }
+    }
+
+    /// The whole of what the store holds, from whichever node answered.
+    fn whole(&mut self, keys: Keys) {
+        let revision = self.live.revision() + 1;
+        self.all(self.backend.name(), keys, revision);
+    }
+
     /// The whole of what the store holds, read just now from `node`.
     pub(super) fn all(&mut self, node: &str, keys: Keys, revision: u64) {
         self.live.replace(keys, revision);

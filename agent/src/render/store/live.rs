@@ -126,13 +126,13 @@ impl Live {
         self.shared.tree.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets the health; whether it differs in kind from what it was.
-    pub(super) fn set_health(&self, health: Health) {
+    /// Sets the health. The keys are whole before it says so for the first time.
+    pub fn set_health(&self, health: Health) {
         self.shared.health.send_replace(health);
     }
 
     /// Puts `keys` in the place of what is there and tells what differs.
-    pub(super) fn replace(&self, keys: Keys, revision: u64) {
+    pub fn replace(&self, keys: Keys, revision: u64) {
         let mut tree = self.write();
         let changed = differences(&tree.keys, &keys);
         tree.keys = keys;
@@ -143,7 +143,7 @@ impl Live {
     }
 
     /// Changes keys in place and tells what that changed.
-    pub(super) fn update(&self, revision: u64, change: impl FnOnce(&mut Batch<'_>)) {
+    pub fn update(&self, revision: u64, change: impl FnOnce(&mut Batch<'_>)) {
         let mut tree = self.write();
         let mut batch = Batch { keys: &mut tree.keys, changed: Vec::new() };
         change(&mut batch);
@@ -217,14 +217,15 @@ impl Changes {
 }
 
 /// Several changes that readers see as one.
-pub(super) struct Batch<'a> {
+#[derive(Debug)]
+pub struct Batch<'a> {
     keys: &'a mut Keys,
     changed: Vec<Arc<str>>,
 }
 
 impl Batch<'_> {
     /// Sets a value as the store gave it; one that is no text is noted as such.
-    pub(super) fn put(&mut self, path: &str, value: &[u8]) {
+    pub fn put(&mut self, path: &str, value: &[u8]) {
         if set(self.keys, path, value) {
             self.changed.push(canonical(path).into());
         }
@@ -237,7 +238,8 @@ impl Batch<'_> {
         }
     }
 
-    pub(super) fn delete(&mut self, path: &str) {
+    /// Removes a key.
+    pub fn delete(&mut self, path: &str) {
         if self.keys.remove(path) {
             self.changed.push(canonical(path).into());
         }

@@ -22,10 +22,11 @@ mod tls;
 mod zookeeper;
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 pub use error::Error;
 pub use health::Health;
-pub use live::{Change, Changed, Changes, Live, View};
+pub use live::{Batch, Change, Changed, Changes, Live, View};
 pub use options::{Backend, Options, Secret, Timeouts};
 
 use crate::render::keys::Keys;
@@ -55,6 +56,17 @@ impl Store {
     /// Reads all keys at and below `prefixes`, from the first node that answers.
     pub async fn read_once<S: AsRef<str>>(&self, prefixes: &[S]) -> Result<Keys, Error> {
         self.follower.clone().read(&Prefixes::new(prefixes)).await
+    }
+
+    /// Fills `live` with all keys at and below `prefixes`, or says in its health why not.
+    pub async fn load<S: AsRef<str>>(&self, prefixes: &[S], live: &Live) {
+        follow::once(self.follower.clone(), &Prefixes::new(prefixes), live.clone(), self.backend()).await;
+    }
+
+    /// Fills `live` anew every so often, and sooner while that fails, until the future is dropped.
+    pub async fn poll<S: AsRef<str>>(&self, prefixes: &[S], live: &Live, every: Duration) -> Infallible {
+        let (follower, prefixes) = (self.follower.clone(), Prefixes::new(prefixes));
+        follow::poll(follower, prefixes, live.clone(), self.backend(), every).await
     }
 
     /// Keeps `live` equal to what the store holds at and below `prefixes`, until the future is dropped. What is in

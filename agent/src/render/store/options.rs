@@ -53,7 +53,7 @@ impl Backend {
     }
 
     /// Where it is looked for when no node is given.
-    fn default_node(self) -> Option<&'static str> {
+    pub(crate) fn default_node(self) -> Option<&'static str> {
         match self {
             Backend::EtcdV2 => Some("http://127.0.0.1:4001"),
             Backend::Etcd | Backend::EtcdV3 => Some("127.0.0.1:2379"),
