@@ -4,6 +4,7 @@
 mod complaints;
 mod news;
 mod orders;
+mod rendering;
 mod status;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::election::thread::Election;
 use crate::guard::launch::Guard;
 use crate::guard::will::{Ending, Will};
 use crate::privileges;
+use crate::render::service::Rendering;
 use orders::{Desk, Order};
 use status::History;
 
@@ -123,6 +125,7 @@ impl Signals {
 struct Agent {
     options: cli::Run,
     election: Election,
+    rendering: Option<Rendering>,
     /// None once it was dismissed.
     guard: Option<Guard>,
     /// Until then a stop is a restart.
@@ -141,6 +144,7 @@ impl Agent {
     fn start(options: &cli::Run, loaded: Loaded) -> Result<Agent> {
         let run_dir = Arc::new(RunDir::open(&options.run_dir.run_dir)?);
         let server = Server::bind(Arc::clone(&run_dir))?;
+        let rendering = rendering::start(options, run_dir.path())?;
         let (orders, inbox) = mpsc::channel(ORDERS);
         let complaints = tokio::spawn(complaints::watch(orders.clone()));
         let control = tokio::spawn(server.serve(Arc::new(Desk { orders })));
@@ -157,6 +161,7 @@ impl Agent {
         let mut agent = Agent {
             options: options.clone(),
             election,
+            rendering,
             guard: Some(guard),
             held_until: None,
             news,
@@ -258,6 +263,7 @@ impl Agent {
     }
 
     async fn end_scripts(&mut self) {
+        rendering::stop(self.rendering.take()).await;
         let (verdicts, _) = mpsc::channel(1);
         std::mem::replace(&mut self.notifier, Notifier::new(notify::TIMEOUT)).shutdown(STOP_GRACE).await;
         std::mem::replace(&mut self.runner, Runner::new(verdicts)).shutdown().await;

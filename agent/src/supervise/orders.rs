@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{error, info};
 
-use super::{Agent, STOPPING, load};
+use super::{Agent, STOPPING, load, rendering};
 use crate::cli::Switch;
 use crate::control::protocol::ReloadReport;
 use crate::control::server::Handler;
@@ -70,9 +70,10 @@ impl Agent {
             return;
         }
         let history = self.history.clone();
+        let resources = rendering::resources(self.rendering.as_ref());
         tokio::spawn(async move {
             let snapshots = snapshots.await.map_err(|_| ElectionError::Gone.to_string());
-            let _ = answer.send(snapshots.map(|snapshots| history.status(snapshots)));
+            let _ = answer.send(snapshots.map(|snapshots| history.status(snapshots, resources)));
         });
     }
 

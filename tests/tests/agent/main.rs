@@ -10,6 +10,7 @@ mod notify;
 mod preemption;
 mod privileges;
 mod reload;
+mod rendering;
 mod seen;
 mod startup;
 mod status;

@@ -106,17 +106,16 @@ fn of(slot: &Slot, group: Option<&Group>, stale: Option<&(SystemTime, String)>) 
     let history = &slot.history;
     let (stale_since, store_error) =
         stale.map_or((None, None), |(since, why)| (time(Some(*since)), Some(why.clone())));
-    let state = match (&slot.failure, history.last_success) {
-        (Some(RenderError::Waiting { .. }), _) => State::Waiting,
+    let condition = match (&slot.failure, history.last_success) {
         (Some(RenderError::Failed(_)), _) => State::Failed,
-        (None, None) => State::Waiting,
+        (Some(RenderError::Waiting { .. }), _) | (None, None) => State::Waiting,
         (None, Some(_)) => State::Ok,
     };
     ResourceReport {
         name: slot.name().to_owned(),
         src: slot.resource.src.display().to_string(),
         dest: slot.resource.dest.display().to_string(),
-        state,
+        state: condition,
         renders: history.renders,
         changes: history.changes,
         last_render: time(history.last_render),
