@@ -20,14 +20,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::sync::watch;
 use vipward::render::apply;
-use vipward::render::engine::{Engine, Options, Render, ResourceReport, Templates};
-use vipward::render::feed::Feed;
+use vipward::render::engine::{Engine, Options, Render, RenderError, ResourceReport, Templates};
 use vipward::render::keys::Keys;
 use vipward::render::nginx::Installation;
 use vipward::render::pending::Pending;
 use vipward::render::reload::BackOff;
 use vipward::render::resource::{self, Defaults, Wait};
 use vipward::render::settings::Schedule;
+use vipward::render::store::{Health, Live};
 
 /// Longer than anything here takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(40);
@@ -164,12 +164,22 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// A store that has been read.
+pub fn fill(live: &Live, keys: Keys) {
+    live.replace(keys, 1);
+    live.set_health(Health::Connected { since: Instant::now(), node: "memory".to_owned() });
+}
+
 /// Prints the values of all its keys.
 struct Values;
 
 impl Render for Values {
-    fn render(&self, keys: &Keys) -> Result<String, String> {
+    fn render(&self, keys: &Keys) -> Result<String, RenderError> {
         Ok(keys.iter().map(|(_, value)| value).collect())
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
     }
 }
 
@@ -200,7 +210,7 @@ impl Running {
 }
 
 /// Starts an engine for the resources of `nginx`.
-pub fn engine(nginx: &Nginx, feed: Arc<Feed>) -> Running {
+pub fn engine(nginx: &Nginx, live: Live) -> Running {
     let loaded = resource::load(&nginx.path("confd"), &Defaults::default());
     assert!(loaded.findings.is_empty(), "{:?}", loaded.findings);
     let options = Options {
@@ -212,6 +222,6 @@ pub fn engine(nginx: &Nginx, feed: Arc<Feed>) -> Running {
     };
     let (stop, stopped) = watch::channel(false);
     let pending = Pending::open(&nginx.path("run")).expect("run dir");
-    let (engine, reports) = Engine::new(loaded, options, feed, Arc::new(Values), pending, stopped);
+    let (engine, reports) = Engine::new(loaded, options, live, Arc::new(Values), pending, stopped);
     Running { stop, reports, task: tokio::spawn(engine.run()) }
 }
