@@ -130,6 +130,14 @@ impl Router {
         .map(|_status| ())
     }
 
+    /// Gives it another configuration, and has it read.
+    pub(super) fn reload(&self, host: &Host, config: &str) -> Result<()> {
+        match self {
+            Router::Keepalived(router) => host.write("keepalived.conf", config).and_then(|_| router.reload()),
+            Router::Vipward(router) => host.write("vipward.conf", config).and_then(|_| router.reload()),
+        }
+    }
+
     /// Whether it still runs.
     pub(super) fn running(&mut self) -> bool {
         match self {
