@@ -129,7 +129,8 @@ impl Limit {
         }
         // The kernel kills it each time, and not what it squeezes.
         let script = format!(
-            "echo $$ >{}; echo 1000 >/proc/self/oom_score_adj; while :; do tail -c {ASKED} /dev/zero >/dev/null; done",
+            "echo $$ >{}; echo 1000 >/proc/self/oom_score_adj; while :; do \
+             head -c {ASKED} /dev/zero | tail -c {ASKED} >/dev/null; done",
             procs.display()
         );
         let mut hog = Command::new("timeout");

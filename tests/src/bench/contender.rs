@@ -66,10 +66,14 @@ impl Contender {
         }
     }
 
+    /// Lines of `global_defs` that make it what it is.
+    pub(super) fn globals(self) -> &'static str {
+        if self == Contender::KeepalivedRt { REAL_TIME } else { "" }
+    }
+
     /// Starts it on `host`.
     pub(super) fn start(self, host: &Host, plan: &Plan, priority: u8) -> Result<Router> {
-        let globals = if self == Contender::KeepalivedRt { REAL_TIME } else { "" };
-        let config = plan.config(priority, globals);
+        let config = plan.config(priority, self.globals());
         Ok(match self.datapath() {
             None => Router::Keepalived(Keepalived::start_terse(host, &config)?),
             Some(datapath) => Router::Vipward(Vipward::start(host, &config, &["--datapath", datapath])?),

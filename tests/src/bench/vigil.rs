@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::burden::{self, Burden, HOGGED_CPU, Limit, Sender};
 use super::contender::{Contender, Router};
@@ -149,7 +149,7 @@ impl Vigil {
         let begun = Moment::now();
         let already = sender.as_ref().map_or(0, Sender::sent);
         if self.burden == Burden::Reload {
-            self.reload(&master, &n1, begun + length)?;
+            self.reload(contender, &master, &n1, begun + length)?;
         }
         (begun + length).sleep_until();
         let end = Moment::now();
@@ -157,7 +157,9 @@ impl Vigil {
         let after = [Usage::of(&n1)?, Usage::of(&n2)?];
         drop((hogs, sender));
         if let Some(limit) = limit.take() {
-            notes.push(format!("{contender}: memory was refused {} times", limit.refusals()));
+            let refusals = limit.refusals();
+            ensure!(refusals > 0, "the memory limit was never reached: nothing was measured");
+            notes.push(format!("{contender}: memory was refused {refusals} times"));
         }
         let watched = wire.look(|frames| watch(frames, &self.plan, begun, end));
         let used =
@@ -166,15 +168,17 @@ impl Vigil {
         Ok((watched, Duration::from_nanos(used).as_secs_f64() * 100.0, per_second(sent, end.since(begun))))
     }
 
-    /// Changes every instance once a second.
-    fn reload(&self, master: &Router, host: &Host, end: Moment) -> Result<()> {
+    /// Changes every instance once a second, in something that no advert says: a changed priority is announced at once,
+    /// as it should be.
+    fn reload(&self, contender: Contender, master: &Router, host: &Host, end: Moment) -> Result<()> {
         let mut next = Moment::now();
-        for priority in [MASTER_PRIORITY - 1, MASTER_PRIORITY].into_iter().cycle() {
+        for repeat in [4, 5].into_iter().cycle() {
             next = next + RELOAD;
             if next >= end {
                 break;
             }
-            master.reload(host, &self.plan.config(priority, ""))?;
+            let globals = format!("{}    vrrp_garp_master_repeat {repeat}\n", contender.globals());
+            master.reload(host, &self.plan.config(MASTER_PRIORITY, &globals))?;
             next.sleep_until();
         }
         Ok(())
