@@ -33,7 +33,7 @@ fn command() -> Command {
 fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Run(options) => {
-            logging::start(options.log_format, options.log_level);
+            let _flush = logging::start(options.log_format, options.log_level);
             supervise::run(&options)
         }
         Command::Check(options) => {

@@ -28,6 +28,8 @@ pub mod names {
     pub const EVENTS: &str = "EVENTS";
     /// [`super::Router::slot`] → [`super::Tenure`]; the agent maps it into its memory.
     pub const LEASES: &str = "LEASES";
+    /// [`super::StrangerKey`] → [`super::Stranger`].
+    pub const STRANGERS: &str = "STRANGERS";
     /// [`super::VipKey`] → [`super::Router::slot`] of the router that it belongs to.
     pub const VIPS: &str = "VIPS";
     /// The maps that outlive the agent.
@@ -36,6 +38,10 @@ pub mod names {
 
 /// Peers that the maps hold.
 pub const MAX_PEERS: u32 = 16384;
+/// Senders of odd adverts that the maps remember: the last one per router and oddity.
+pub const MAX_STRANGERS: u32 = 4096;
+/// How long the one that is remembered is not replaced by the next: who floods us costs a lookup and no update.
+pub const STRANGER_PERIOD: u64 = 1_000_000_000;
 /// Virtual addresses that the maps hold, each once for every interface with the program.
 pub const MAX_VIPS: u32 = 65536;
 /// Bytes of the event ring; a power of two and a multiple of the page size.
@@ -73,7 +79,7 @@ pub const MODE_REPORT: u8 = 2;
 pub const FLAG_PREEMPT: u8 = 1;
 /// [`Rules::flags`]: adverts come by unicast: TTL by the peer's bounds.
 pub const FLAG_UNICAST: u8 = 2;
-/// [`Rules::flags`]: the source must be in the peer map.
+/// [`Rules::flags`]: the source must be in the peer map, and the MAC must be the one there if there is one.
 pub const FLAG_CHECK_PEER: u8 = 4;
 
 /// What the agent tells the program about one router.
@@ -306,16 +312,63 @@ pub struct PeerKey {
     pub address: Address,
 }
 
-/// TTL or hop limit bounds of a unicast peer.
+/// What else must hold for adverts of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Peer {
-    /// Lowest TTL accepted.
+    /// Lowest TTL accepted from a unicast peer.
     pub min_ttl: u8,
-    /// Highest TTL accepted.
+    /// Highest TTL accepted from a unicast peer.
     pub max_ttl: u8,
+    /// 1 if frames must come from [`Peer::mac`].
+    pub has_mac: u8,
     /// Zero.
-    pub reserved: [u8; 2],
+    pub reserved: u8,
+    /// The peer's MAC.
+    pub mac: [u8; 6],
+}
+
+impl Peer {
+    /// A peer of whom only the address counts.
+    pub const ANY: Peer = Peer { min_ttl: 0, max_ttl: u8::MAX, has_mac: 0, reserved: 0, mac: [0; 6] };
+
+    /// Whether a frame may come from `mac`, if that is known.
+    #[must_use]
+    pub fn may_have(&self, mac: Option<[u8; 6]>) -> bool {
+        self.has_mac == 0 || mac.is_none_or(|mac| mac == self.mac)
+    }
+}
+
+/// [`StrangerKey::what`]: the adverts are accepted, and list other addresses. Rejected ones have the number of their
+/// [`crate::reason::Reason`].
+pub const WHAT_ADDRESSES: u32 = 64;
+/// [`StrangerKey::what`]: the adverts are accepted, and have another interval.
+pub const WHAT_INTERVAL: u32 = 65;
+
+/// Of whose adverts of which kind the last sender is remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct StrangerKey {
+    /// [`Router::slot`].
+    pub slot: u32,
+    /// What is odd about them.
+    pub what: u32,
+}
+
+/// Who sent an odd advert.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Stranger {
+    /// When.
+    pub at: u64,
+    /// From which address.
+    pub source: Address,
+    /// From which MAC; zero if unknown.
+    pub mac: [u8; 6],
+    /// VRRP version and type of the message.
+    pub version_type: u8,
+    /// Zero.
+    pub reserved: u8,
 }
 
 /// A virtual address on an interface.
@@ -346,7 +399,9 @@ pub struct Tenure {
 
 #[cfg(feature = "user")]
 mod pod {
-    use super::{Command, Counters, Heard, Peer, PeerKey, Router, RouterKey, Rules, VipKey};
+    use super::{
+        Command, Counters, Heard, Peer, PeerKey, Router, RouterKey, Rules, Stranger, StrangerKey, VipKey,
+    };
 
     // SAFETY: repr(C), integers and byte arrays only, no implicit padding (see the size assertions).
     unsafe impl aya::Pod for RouterKey {}
@@ -366,6 +421,10 @@ mod pod {
     unsafe impl aya::Pod for Command {}
     // SAFETY: as above.
     unsafe impl aya::Pod for VipKey {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for StrangerKey {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Stranger {}
 }
 
 /// Fails to compile when a struct has implicit padding or changed its size: the sum of the fields is written out.
@@ -376,7 +435,9 @@ const _: () = {
     assert!(size_of::<Event>() == 12 + 4 + 4 * 8 + 16 + 1 + 7);
     assert!(size_of::<Counters>() == 8 * (6 + FENCED + REASONS));
     assert!(size_of::<PeerKey>() == 12 + 16);
-    assert!(size_of::<Peer>() == 4);
+    assert!(size_of::<Peer>() == 4 + 6);
+    assert!(size_of::<StrangerKey>() == 4 + 4);
+    assert!(size_of::<Stranger>() == 8 + 16 + 6 + 1 + 1);
     assert!(size_of::<VipKey>() == 4 + 1 + 3 + 16);
     assert!(size_of::<Tenure>() == 16 + 12 + 4);
     assert!(size_of::<Router>() == 16 + 4 + 4 + 8 + size_of::<Rules>() + size_of::<Heard>());

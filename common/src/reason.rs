@@ -27,12 +27,14 @@ pub enum Reason {
     IntervalZero = 9,
     /// Addr Count is 0 (RFC 9568 §5.2.5).
     NoAddresses = 10,
-    /// Unicast: the source is not a configured peer.
+    /// The source is not a configured peer, where there are such: always with unicast, with multicast if they are named.
     UnknownPeer = 11,
     /// Multicast where only unicast is configured, or unicast where only multicast is, or another group.
     Destination = 12,
     /// An IP fragment: adverts are never fragmented.
     Fragment = 13,
+    /// The source is a configured peer, and the frame comes from another MAC than that peer's.
+    PeerMac = 14,
 }
 
 /// What was kept from a virtual address that this node may not serve. The number is the index of the counter.
@@ -69,7 +71,7 @@ impl Fenced {
 
 impl Reason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Reason; 14] = [
+    pub const ALL: [Reason; 15] = [
         Reason::Ttl,
         Reason::Version,
         Reason::Type,
@@ -84,6 +86,7 @@ impl Reason {
         Reason::UnknownPeer,
         Reason::Destination,
         Reason::Fragment,
+        Reason::PeerMac,
     ];
 
     /// The metric label and the word used in logs.
@@ -104,6 +107,7 @@ impl Reason {
             Reason::UnknownPeer => "unknown_peer",
             Reason::Destination => "destination",
             Reason::Fragment => "fragment",
+            Reason::PeerMac => "peer_mac",
         }
     }
 }

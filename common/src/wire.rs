@@ -17,6 +17,8 @@ pub const PRIORITY_OWNER: u8 = 255;
 
 /// Ethernet header: offsets and sizes in bytes.
 pub mod eth {
+    /// Offset of the sender's MAC.
+    pub const SOURCE: usize = 6;
     /// Offset of the EtherType of an untagged frame.
     pub const TYPE: usize = 12;
     /// Length of the header without tags.

@@ -37,8 +37,12 @@ pub(crate) fn check(
     if packet.source == Words::aligned(&rules.source) {
         return Err(Reason::OwnPacket);
     }
-    if flags & FLAG_CHECK_PEER != 0 && !matches!(peer, Source::Peer(..)) {
-        return Err(Reason::UnknownPeer);
+    if flags & FLAG_CHECK_PEER != 0 {
+        match peer {
+            Source::Peer { same_mac: true, .. } => {}
+            Source::Peer { .. } => return Err(Reason::PeerMac),
+            Source::Any | Source::Stranger => return Err(Reason::UnknownPeer),
+        }
     }
     if rules.version == 2 {
         if advert.auth_type != rules.auth_type {
@@ -64,7 +68,7 @@ pub(crate) fn check(
 fn ttl_allowed(flags: u8, peer: Source, ttl: u8) -> bool {
     match peer {
         _ if flags & FLAG_UNICAST == 0 => ttl == TTL,
-        Source::Peer(min, max) => min <= ttl && ttl <= max,
+        Source::Peer { min_ttl, max_ttl, .. } => min_ttl <= ttl && ttl <= max_ttl,
         Source::Any | Source::Stranger => true,
     }
 }

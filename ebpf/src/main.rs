@@ -34,6 +34,7 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use aya_log_ebpf::{debug, trace};
+use vipward_common::abi::{WHAT_ADDRESSES, WHAT_INTERVAL};
 use vipward_common::reason::Reason;
 
 use crate::frame::Frame;
@@ -104,6 +105,7 @@ fn consume(ctx: &XdpContext) -> Result<(), Refusal> {
         Ok(advert) => watch::accept(&mut state, &packet, &advert, now),
         Err(reason) => {
             drop(state);
+            maps::remember_stranger(slot, reason as u32, &packet, now);
             let elsewhere = reason == Reason::Destination && !packet.is_multicast();
             return Err(if elsewhere { Refusal::Elsewhere(slot) } else { Refusal::Rejected(slot, reason) });
         }
@@ -114,6 +116,12 @@ fn consume(ctx: &XdpContext) -> Result<(), Refusal> {
         lease.heard(accepted.priority, accepted.beats);
     }
     maps::count_accepted(slot, &accepted);
+    if accepted.addresses_differ {
+        maps::remember_stranger(slot, WHAT_ADDRESSES, &packet, now);
+    }
+    if accepted.interval_differs {
+        maps::remember_stranger(slot, WHAT_INTERVAL, &packet, now);
+    }
     if accepted.start_at != 0 && timer::start(router, accepted.start_at, now).is_err() {
         maps::count_arm_failed(slot);
     }

@@ -9,8 +9,9 @@ use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, RingBuf};
 use aya_ebpf::helpers::{bpf_spin_lock as acquire, bpf_spin_unlock as release};
 use aya_ebpf::macros::btf_map;
 use vipward_common::abi::{
-    self, Counters, Event, FLAG_CHECK_PEER, FLAG_UNICAST, Heard, MAX_PEERS, MAX_ROUTERS, MAX_VIPS, Peer,
-    PeerKey, RING_BYTES, RouterKey, Rules, Tenure, VipKey,
+    self, Counters, Event, FLAG_CHECK_PEER, FLAG_UNICAST, Heard, MAX_PEERS, MAX_ROUTERS, MAX_STRANGERS,
+    MAX_VIPS, Peer, PeerKey, RING_BYTES, RouterKey, Rules, STRANGER_PERIOD, Stranger, StrangerKey, Tenure,
+    VipKey,
 };
 use vipward_common::lease::Lease;
 use vipward_common::reason::{Fenced, Reason};
@@ -36,6 +37,9 @@ pub(crate) static EVENTS: RingBuf<Event, { RING_BYTES as usize }> = RingBuf::new
 /// For how long the router with that slot may serve its addresses.
 #[btf_map]
 static LEASES: Array<Tenure, { MAX_ROUTERS as usize }, { BPF_F_MMAPABLE as usize }> = Array::new();
+/// Who sent the last advert of each router and oddity.
+#[btf_map]
+static STRANGERS: HashMap<StrangerKey, Stranger, { MAX_STRANGERS as usize }> = HashMap::new();
 /// The virtual addresses that are served only under a lease, and the slot of their router.
 #[btf_map]
 static VIPS: HashMap<VipKey, u32, { MAX_VIPS as usize }> = HashMap::new();
@@ -154,7 +158,14 @@ pub(crate) enum Source {
     /// The rules do not ask.
     Any,
     /// A peer with these TTL bounds.
-    Peer(u8, u8),
+    Peer {
+        /// Lowest TTL accepted.
+        min_ttl: u8,
+        /// Highest TTL accepted.
+        max_ttl: u8,
+        /// The frame comes from its MAC, or from any if it has none.
+        same_mac: bool,
+    },
     /// Not a peer.
     Stranger,
 }
@@ -168,7 +179,12 @@ pub(crate) fn peer(flags: u8, packet: &Packet) -> Source {
     let key = PeerKey { router: packet.key, address: packet.source.to_address() };
     match PEERS.get_ptr(key) {
         // SAFETY: the pointer came from the map; bounds change only with the configuration.
-        Some(peer) => unsafe { Source::Peer((*peer).min_ttl, (*peer).max_ttl) },
+        Some(peer) => unsafe {
+            let [a, b, c, d, e, f] = (*peer).mac;
+            let mac = [[a, b], [c, d], [e, f]].map(u16::from_ne_bytes);
+            let same_mac = (*peer).has_mac == 0 || mac == packet.mac;
+            Source::Peer { min_ttl: (*peer).min_ttl, max_ttl: (*peer).max_ttl, same_mac }
+        },
         None => Source::Stranger,
     }
 }
@@ -201,6 +217,27 @@ pub(crate) fn count_rejected(slot: u32, reason: Reason) {
     if let Some(count) = counters(slot).and_then(|counters| counters.rejected.get_mut(reason as usize)) {
         *count += 1;
     }
+}
+
+/// Remembers who sent an odd advert, unless somebody was remembered for the same a moment ago.
+#[inline(always)]
+pub(crate) fn remember_stranger(slot: u32, what: u32, packet: &Packet, now: u64) {
+    let key = StrangerKey { slot, what };
+    // SAFETY: the pointer came from the map; a word that is being replaced is one value or the other.
+    let known = STRANGERS.get_ptr(key).map(|stranger| unsafe { (&raw const (*stranger).at).read_volatile() });
+    if known.is_some_and(|at| now.wrapping_sub(at) < STRANGER_PERIOD) {
+        return;
+    }
+    let [[a, b], [c, d], [e, f]] = packet.mac.map(u16::to_ne_bytes);
+    let stranger = Stranger {
+        at: now,
+        source: packet.source.to_address(),
+        mac: [a, b, c, d, e, f],
+        version_type: packet.version_type,
+        reserved: 0,
+    };
+    // A full map remembers nobody new; the counters count all the same.
+    let _ = STRANGERS.insert(key, stranger, 0);
 }
 
 /// Counts a packet that was kept from a virtual address.

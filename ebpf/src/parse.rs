@@ -10,6 +10,8 @@ use crate::frame::{Bytes, Frame};
 pub(crate) struct Packet {
     /// The router that it is for.
     pub(crate) key: RouterKey,
+    /// MAC of the sender, as it lies in memory.
+    pub(crate) mac: [u16; 3],
     /// Sender.
     pub(crate) source: Words,
     /// Receiver.
@@ -60,6 +62,7 @@ pub(crate) fn packet(frame: &Frame, ifindex: u32) -> Option<Packet> {
         eth::IPV6 => v6(frame, link.network)?,
         _ => return None,
     };
+    packet.mac = frame.halves(eth::SOURCE)?;
     packet.key.ifindex = ifindex;
     packet.key.outer_vid = link.outer_vid;
     packet.key.inner_vid = link.inner_vid;
@@ -112,6 +115,7 @@ fn v4(frame: &Frame, at: usize) -> Option<Packet> {
     }
     Some(Packet {
         key: RouterKey { family: 4, ..RouterKey::default() },
+        mac: [0; 3],
         source: Words::from_halves([header[source], header[source + 1], 0, 0, 0, 0, 0, 0]),
         destination: Words::from_halves([header[destination], header[destination + 1], 0, 0, 0, 0, 0, 0]),
         ttl,
@@ -152,6 +156,7 @@ fn v6(frame: &Frame, at: usize) -> Option<Packet> {
     };
     Some(Packet {
         key: RouterKey { family: 6, ..RouterKey::default() },
+        mac: [0; 3],
         source: address(source),
         destination: address(destination),
         ttl: hop_limit,

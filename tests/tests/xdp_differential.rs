@@ -25,6 +25,9 @@ const PACKETS: usize = 150_000;
 /// Each verdict must come up this often, or the generator proves nothing about it.
 const ENOUGH: u64 = 100;
 
+/// Where those come from whose MACs are checked.
+const HOME: [u8; 6] = [0x02, 0xab, 0, 0x10, 0x20, 0x30];
+
 /// SplitMix64: the same packets in every run.
 struct Dice(u64);
 
@@ -166,7 +169,7 @@ impl Twin {
 /// Routers of every kind, in every mode.
 fn twins() -> Twins {
     let mut twins = Twins::new();
-    let near = Peer { min_ttl: 250, max_ttl: 255, reserved: [0; 2] };
+    let near = Peer { min_ttl: 250, max_ttl: 255, ..Peer::ANY };
     let watched = |version, family| Rules { mode: MODE_WATCH, ..rules(version, family) };
     let unicast = |destination| Rules {
         destination: to_abi(ip(destination)),
@@ -183,6 +186,12 @@ fn twins() -> Twins {
     twins.add(vrid(54, v6), Rules { mode: MODE_REPORT, ..unicast("fe80::2") }, &[("fe80::1", near)]);
     twins.add(vrid(55, v4), Rules { flags: FLAG_UNICAST, ..unicast("10.0.0.2") }, &[("10.0.0.1", near)]);
     twins.add(vrid(56, v4), Rules { mode: MODE_REPORT, ..rules(3, 4) }, &[]);
+    let at_home = Peer { has_mac: 1, mac: HOME, ..Peer::ANY };
+    let named = |rules: Rules| Rules { flags: FLAG_CHECK_PEER | FLAG_PREEMPT, ..rules };
+    let peers_v4 = [("10.0.0.1", at_home), ("10.0.0.3", Peer::ANY)];
+    let peers_v6 = [("fe80::1", at_home), ("fe80::3", Peer::ANY)];
+    twins.add(vrid(58, v4), named(watched(3, 4)), &peers_v4);
+    twins.add(vrid(58, v6), named(Rules { mode: MODE_REPORT, ..rules(3, 6) }), &peers_v6);
     twins.add(vrid(57, v4), Rules { mode: MODE_OFF, ..rules(3, 4) }, &[]);
     twins.add(RouterKey { outer_vid: 7, ..v4 }, watched(3, 4), &[]);
     twins.add(RouterKey { outer_vid: 7, inner_vid: 9, ..v6 }, watched(3, 6), &[]);
@@ -195,7 +204,8 @@ fn advert(dice: &mut Dice) -> Advert {
     let version = if family == 4 && dice.one_in(3) { 2 } else { 3 };
     let v4 = family == 4;
     let mut advert = Advert::new(version, family);
-    advert.vrid = if version == 2 { dice.pick(&[52, 53]) } else { dice.pick(&[51, 51, 54, 55, 56, 57]) };
+    advert.vrid =
+        if version == 2 { dice.pick(&[52, 53]) } else { dice.pick(&[51, 51, 54, 55, 56, 57, 58, 58]) };
     if matches!(advert.vrid, 54 | 55) {
         advert.destination = ip(if v4 { "10.0.0.2" } else { "fe80::2" });
     }
@@ -296,6 +306,9 @@ fn the_program_and_the_crate_agree_on_every_packet() {
     let (mut passed, mut accepted, mut rejected) = (0, 0, HashMap::new());
     for _ in 0..PACKETS {
         let mut frame = advert(&mut dice).frame();
+        if !dice.one_in(4) {
+            frame[6..12].copy_from_slice(&HOME);
+        }
         if dice.one_in(3) {
             mutate(&mut frame, &mut dice);
         }

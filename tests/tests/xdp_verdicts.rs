@@ -6,11 +6,14 @@ mod xdp_support;
 use std::time::Duration;
 
 use vipward::kernel::{Datapath as _, ReportKind, Timer, XdpPath};
-use vipward_common::abi::{Counters, FLAG_CHECK_PEER, FLAG_UNICAST, Heard, Peer, RouterKey, Rules};
+use vipward_common::abi::{
+    Counters, FLAG_CHECK_PEER, FLAG_UNICAST, Heard, Peer, RouterKey, Rules, WHAT_ADDRESSES, WHAT_INTERVAL,
+};
 use vipward_common::reason::Reason;
 use vipward_common::wire::{eth, vrrp};
 use vipward_tests::frame::{Advert, Checksum, LOOPBACK, key, rules};
-use vipward_vrrp::address::to_abi;
+use vipward_vrrp::address::{from_abi, to_abi};
+use vipward_vrrp::types::Family;
 use xdp_support::{DROP, PASS, ip, now, reports};
 
 const HOUR: Timer = Timer::Set(Duration::from_hours(1));
@@ -236,7 +239,7 @@ fn every_wrong_password_byte_is_seen() {
 #[test]
 fn unicast_obeys_peers_and_their_bounds() {
     let rules = |flags| Rules { flags, destination: to_abi(ip("10.0.0.2")), ..rules(3, 4) };
-    let near = Peer { min_ttl: 254, max_ttl: 255, reserved: [0; 2] };
+    let near = Peer { min_ttl: 254, max_ttl: 255, ..Peer::ANY };
     let peers = [("10.0.0.1", near)];
     let from = |source, ttl| {
         Advert { source: ip(source), destination: ip("10.0.0.2"), ttl, ..Advert::new(3, 4) }.frame()
@@ -262,6 +265,58 @@ fn unicast_obeys_peers_and_their_bounds() {
     let mut listed = Bench::with_peers(key, multicast, &[("10.0.0.1", Peer { min_ttl: 1, ..near })]);
     assert_eq!(listed.fate(&Advert::new(3, 4).frame()), Fate::Accepted);
     assert_eq!(listed.fate(&Advert { ttl: 64, ..Advert::new(3, 4) }.frame()), Fate::Rejected(Reason::Ttl));
+}
+
+#[test]
+fn a_peer_with_a_mac_is_believed_from_there_alone() {
+    let multicast = Rules { flags: FLAG_CHECK_PEER, ..rules(3, 4) };
+    let own = Advert::new(3, 4).frame();
+    let mac: [u8; 6] = own[6..12].try_into().unwrap();
+    let with_mac = |mac| Peer { has_mac: 1, mac, ..Peer::ANY };
+    let key = key(LOOPBACK, 4, 51);
+    let mut bench = Bench::with_peers(key, multicast, &[("10.0.0.1", with_mac(mac))]);
+    assert_eq!(bench.fate(&own), Fate::Accepted);
+    for at in 6..12 {
+        let mut forged = own.clone();
+        forged[at] ^= 0x10;
+        assert_eq!(bench.fate(&forged), Fate::Rejected(Reason::PeerMac), "byte {at}");
+    }
+    let other = Advert { source: ip("10.0.0.9"), ..Advert::new(3, 4) }.frame();
+    assert_eq!(bench.fate(&other), Fate::Rejected(Reason::UnknownPeer));
+    bench.path.set_peers(&key, &[(ip("10.0.0.1"), Peer::ANY)]).unwrap();
+    let mut moved = own;
+    moved[6] ^= 0x10;
+    assert_eq!(bench.fate(&moved), Fate::Accepted, "without a MAC any will do");
+}
+
+#[test]
+fn senders_of_odd_adverts_are_remembered() {
+    let mut bench = Bench::of(3, 4);
+    let key = bench.key;
+    let seen = |bench: &Bench, what| {
+        bench.path.stranger(&key, what).map(|it| (from_abi(it.source, Family::V4), it.version_type))
+    };
+    assert_eq!(seen(&bench, Reason::Version as u32), None);
+    let of = |source: &str, version| Advert { source: ip(source), ..Advert::new(version, 4) };
+    let _ = bench.fate(&of("10.0.0.9", 2).frame());
+    assert_eq!(seen(&bench, Reason::Version as u32), Some((ip("10.0.0.9"), 0x21)));
+    let frame = of("10.0.0.9", 2).frame();
+    let mac = bench.path.stranger(&key, Reason::Version as u32).unwrap().mac;
+    assert_eq!(mac, frame[6..12]);
+    // One a second is enough to know.
+    let _ = bench.fate(&of("10.0.0.8", 2).frame());
+    assert_eq!(seen(&bench, Reason::Version as u32), Some((ip("10.0.0.9"), 0x21)));
+    let _ = bench.fate(&Advert { ttl: 64, ..of("10.0.0.8", 3) }.frame());
+    assert_eq!(seen(&bench, Reason::Ttl as u32), Some((ip("10.0.0.8"), 0x31)));
+    assert_eq!(seen(&bench, WHAT_ADDRESSES), None);
+    let other = Advert { addresses: vec![ip("10.9.9.9")], max_interval: 50, ..of("10.0.0.7", 3) };
+    assert_eq!(bench.fate(&other.frame()), Fate::Accepted);
+    for what in [WHAT_ADDRESSES, WHAT_INTERVAL] {
+        assert_eq!(seen(&bench, what), Some((ip("10.0.0.7"), 0x31)));
+    }
+    bench.path.remove(&key).unwrap();
+    bench.path.add(key, &bench.rules, &[]).unwrap();
+    assert_eq!(seen(&bench, Reason::Ttl as u32), None, "another router in the same slot begins anew");
 }
 
 #[test]

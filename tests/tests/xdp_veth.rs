@@ -156,7 +156,7 @@ fn unicast_on_every_path() {
                 flags: FLAG_UNICAST | FLAG_CHECK_PEER | FLAG_PREEMPT,
                 ..quick_rules(4)
             };
-            let peer = Peer { min_ttl: 254, max_ttl: 255, reserved: [0; 2] };
+            let peer = Peer { min_ttl: 254, max_ttl: 255, ..Peer::ANY };
             paths.seat("va", key, &rules, &[(ip("10.0.0.1"), peer)]).unwrap();
             paths.watch(&key, &rules, HOUR).unwrap();
             let mut wire = Sender::on("vb");

@@ -26,6 +26,27 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Hostile adverts at full rate against running pairs: transitions, cadence, CPU.
+    #[command(disable_help_flag = true)]
+    Flood {
+        /// As for `failover`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Pairs without CPU or memory, and the kernel's timers beside those of user space.
+    #[command(disable_help_flag = true)]
+    Starvation {
+        /// As for `failover`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// The cadence of adverts while a configuration of thousands of lines is read again and again.
+    #[command(disable_help_flag = true)]
+    Reload {
+        /// As for `failover`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// What a packet costs in the XDP program, by its kind, and as a multiple of an ARP packet.
     Packets,
 }
@@ -34,17 +55,27 @@ enum What {
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let verb = match &options.what {
         What::Failover { .. } => "bench failover",
+        What::Flood { .. } => "bench flood",
+        What::Starvation { .. } => "bench starvation",
+        What::Reload { .. } => "bench reload",
         What::Packets => "bench packets",
     };
     root::required("the bench makes network namespaces and loads BPF programs", verb)?;
     setup::ensure(Need::Tests)?;
     match &options.what {
-        What::Failover { args } => failover(args),
-        What::Packets => packets(),
+        What::Failover { args } => suite("failover", args),
+        What::Flood { args } => suite("flood", args),
+        What::Starvation { args } => {
+            let status = suite("starvation", args)?;
+            cargo_bench("timers")?;
+            Ok(status)
+        }
+        What::Reload { args } => suite("reload", args),
+        What::Packets => cargo_bench("packets").map(|()| ExitCode::SUCCESS),
     }
 }
 
-fn failover(args: &[OsString]) -> Result<ExitCode> {
+fn suite(name: &str, args: &[OsString]) -> Result<ExitCode> {
     // The bench shares the CPUs with what it measures, so it is built for release too.
     for package in ["vipward", "vipward-tests"] {
         say::line("build", format_args!("cargo build --release --package {package}"));
@@ -53,17 +84,18 @@ fn failover(args: &[OsString]) -> Result<ExitCode> {
     let release = workspace::target_dir().join("release");
     let mut bench = Command::new(release.join("vipward-bench"));
     bench.current_dir(workspace::root()).env("VIPWARD_BIN", release.join("vipward"));
-    bench.arg("--results").arg(results()).args(args).stdin(Stdio::null());
+    bench.args(["--suite", name]).arg("--results").arg(results()).args(args).stdin(Stdio::null());
     let status = bench.status().context("cannot run vipward-bench")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn packets() -> Result<ExitCode> {
-    say::line("build", "cargo bench --package vipward-tests --bench packets");
+/// Runs a bench that may use the agent's crate.
+fn cargo_bench(name: &str) -> Result<()> {
+    say::line("build", format_args!("cargo bench --package vipward-tests --bench {name}"));
     let mut cargo = workspace::cargo();
-    cargo.args(["bench", "--quiet", "--package", "vipward-tests", "--bench", "packets", "--", "--results"]);
+    cargo.args(["bench", "--quiet", "--package", "vipward-tests", "--bench", name, "--", "--results"]);
     programs::run(cargo.arg(results()))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Folder of the raw numbers.

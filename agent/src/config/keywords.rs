@@ -1,11 +1,11 @@
 //! Every keyword of keepalived's vrrp and global sections (2.2.7, and the few later ones that matter), with what
-//! vipward does about it. The table decides which lines are accepted; what they set is in `lower/`.
+//! vipward does about it, and those of its own, which begin with `vipward_`. The table decides which lines are accepted; what they set is in `lower/`.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use Place::{Authentication, Globals, Instance, Root, Script};
-use Shape::{Block, Flag, Lines, Named, Words};
+use Shape::{Block, Flag, Lines, Named, Words, WordsOrLines};
 use Status::{Harmless, Ignored, NotYet, NotYetUnless, Refused, Works};
 
 /// The kind of block that a keyword stands in.
@@ -49,6 +49,8 @@ pub(super) enum Shape {
     Block,
     /// A block of lines that are no keywords. It may come several times and adds up.
     Lines,
+    /// Words, or a block of lines that are no keywords. It may come several times and adds up.
+    WordsOrLines,
 }
 
 /// What vipward does about a keyword.
@@ -113,6 +115,7 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Globals, Works(Words(1, 1)), &[
         "router_id", "vrrp_version", "vrrp_rt_priority", "vrrp_down_timer_adverts", "vrrp_garp_master_delay",
         "vrrp_garp_master_repeat", "vrrp_garp_master_refresh", "vrrp_garp_master_refresh_repeat",
+        "vrrp_startup_delay",
     ]),
     entry(Globals, Works(Words(1, 2)), &["script_user"]),
     entry(Globals, Works(Words(0, 0)), &["enable_script_security"]),
@@ -152,7 +155,7 @@ pub(super) static TABLE: &[Entry] = &[
         "vrrp_lower_prio_no_advert", "vrrp_higher_prio_send_advert", "vrrp_iptables", "vrrp_ipsets", "nftables",
         "nftables_priority", "nftables_ifindex", "nftables_counters", "vrrp_strict", "vrrp_cpu_affinity",
         "notify_fifo", "notify_fifo_script", "vrrp_notify_fifo", "vrrp_notify_fifo_script",
-        "vrrp_notify_priority_changes", "fifo_write_vrrp_states_on_reload", "vrrp_startup_delay",
+        "vrrp_notify_priority_changes", "fifo_write_vrrp_states_on_reload",
         "reload_time_file", "reload_repeat", "reload_file", "include_check",
     ]),
     entry(Globals, NotYetUnless("0"), &["vrrp_garp_interval", "vrrp_gna_interval"]),
@@ -193,6 +196,8 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Instance, Works(Lines), &[
         "unicast_peer", "virtual_ipaddress", "virtual_ipaddress_excluded", "track_script", "track_interface",
     ]),
+    // Our own.
+    entry(Instance, Works(WordsOrLines), &["vipward_peers"]),
     entry(Instance, NO_MAIL, &["smtp_alert"]),
     entry(Instance, Ignored("log levels are set for the whole agent"), &["debug"]),
     entry(Instance, Ignored("the carrier of interfaces is watched by netlink"), &["linkbeat_use_polling"]),

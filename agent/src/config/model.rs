@@ -64,6 +64,8 @@ pub struct Globals {
     pub script_security: bool,
     /// `vrrp_rt_priority`: SCHED_FIFO priority of the election thread, 1 to 99; the agent's own choice if `None`.
     pub rt_priority: Option<u8>,
+    /// `vrrp_startup_delay`: how long after its start the agent takes no part in any election.
+    pub startup_delay: Duration,
 }
 
 /// Whom a script runs as, by name or number, as written.
@@ -129,6 +131,8 @@ pub struct Instance {
     pub unicast: bool,
     /// The peers of a unicast instance, at least one; empty with multicast.
     pub unicast_peers: Vec<Peer>,
+    /// `vipward_peers`: from whom multicast adverts are accepted; from anybody when empty.
+    pub trusted: Vec<Trusted>,
     /// Whether the source of an advert must be one of the peers.
     pub check_unicast_src: bool,
     /// Checksum form of sent v3/IPv4 adverts.
@@ -156,6 +160,17 @@ pub struct Peer {
     pub min_ttl: u8,
     /// Highest TTL or hop limit accepted from it.
     pub max_ttl: u8,
+    /// Where it was written.
+    pub at: Location,
+}
+
+/// A router of `vipward_peers`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trusted {
+    /// Where its adverts come from, of the instance's family.
+    pub address: IpAddr,
+    /// The MAC that its frames come from; any when `None`.
+    pub mac: Option<[u8; 6]>,
     /// Where it was written.
     pub at: Location,
 }

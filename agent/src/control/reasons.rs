@@ -2,6 +2,9 @@
 
 use vipward_common::reason::Reason;
 
+use super::status::Stranger;
+use crate::election::message::{OTHER_ADDRESSES, OTHER_INTERVAL};
+
 /// What to suspect where no setting explains it.
 const BROKEN_SENDER: &str = "its sender is broken, or somebody forges adverts";
 
@@ -13,6 +16,26 @@ pub fn explain(label: &str) -> String {
 /// What to look at to be rid of it.
 pub fn remedy(label: &str) -> Option<&'static str> {
     find(label).map(|reason| words(reason).1)
+}
+
+/// Who is behind it, and when that was: `last wrong password (auth_data): 192.0.2.9 (02:00:00:00:00:09), 4 s ago`.
+pub fn who(stranger: &Stranger) -> String {
+    let what = match stranger.what.as_str() {
+        OTHER_ADDRESSES => "other addresses than ours".to_owned(),
+        OTHER_INTERVAL => "another interval than ours".to_owned(),
+        label => explain(label),
+    };
+    format!("last {what}: {}, {:.0} s ago", sender(stranger), stranger.seconds_ago)
+}
+
+/// Address, MAC and, where it matters, the VRRP version.
+pub fn sender(stranger: &Stranger) -> String {
+    let mac = stranger.mac.as_ref().map(|mac| format!(" ({mac})")).unwrap_or_default();
+    let version = match stranger.what.as_str() {
+        "version" => format!(", with version {}", stranger.version),
+        _ => String::new(),
+    };
+    format!("{}{mac}{version}", stranger.address)
 }
 
 /// Agents of other versions may have other reasons.
@@ -36,12 +59,20 @@ fn words(reason: Reason) -> (&'static str, &'static str) {
         Reason::Interval => ("another interval", "compare `advert_int` on all nodes"),
         Reason::IntervalZero => ("an interval of zero", BROKEN_SENDER),
         Reason::NoAddresses => ("no address listed", BROKEN_SENDER),
-        Reason::UnknownPeer => ("sender not among the peers", "compare `unicast_peer` on all nodes"),
+        Reason::UnknownPeer => (
+            "sender not among the peers",
+            "if it is one of this router's, name it in `unicast_peer` or `vipward_peers`; if not, it needs another \
+             `virtual_router_id`",
+        ),
         Reason::Destination => (
             "wrong destination",
             "one node uses unicast and another multicast, or sends to an address that is not `unicast_src_ip`",
         ),
         Reason::Fragment => ("fragmented", BROKEN_SENDER),
+        Reason::PeerMac => (
+            "a peer's address from another MAC",
+            "somebody forges adverts, or the MAC in `vipward_peers` is out of date",
+        ),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::reasons::explain;
+use super::reasons::{explain, who};
 use super::status::{Datapath, Family, InstanceStatus, ScriptStatus, State, StatusSnapshot};
 
 /// VIPs that are named in a row before the rest is counted.
@@ -159,7 +159,9 @@ fn instance_notes(instance: &InstanceStatus) -> Vec<String> {
     ];
     let counted = counts(instance).into_iter().filter(|(count, _)| *count > 0);
     let counted = counted.map(|(count, what)| format!("{name}: {count} {what}"));
-    told.into_iter().flatten().chain(counted).collect()
+    let strangers =
+        instance.strangers.iter().map(|stranger| format!("{name}: {}", printable(&who(stranger))));
+    told.into_iter().flatten().chain(counted).chain(strangers).collect()
 }
 
 /// What should not have happened, and how often it did.
@@ -214,6 +216,7 @@ mod tests {
         database: 12 adverts were rejected: 2 × wrong TTL or hop limit (ttl), 10 × sender not among the peers (unknown_peer)
         database: 3 adverts listed other addresses than ours
         database: 1 × a VIP was put back that somebody had removed
+        database: last sender not among the peers (unknown_peer): fe80::9 (02:00:00:00:00:09), 4 s ago
         script chk_db: down: exit status 1: connection refused
         ");
     }

@@ -109,6 +109,9 @@ fn quiet(mut snapshot: StatusSnapshot) -> StatusSnapshot {
     for instance in &mut snapshot.instances {
         instance.adverts_received = 0;
         instance.adverts_sent = 0;
+        for stranger in &mut instance.strangers {
+            stranger.seconds_ago = 0.0;
+        }
         for count in [
             &mut instance.adverts_failed,
             &mut instance.adverts_rejected,

@@ -89,6 +89,9 @@ pub struct InstanceStatus {
     /// Adverts accepted that have another interval than ours (version 3).
     #[serde(default)]
     pub adverts_interval_differs: u64,
+    /// Who sent the last advert of each kind that was rejected, or is odd though accepted.
+    #[serde(default)]
+    pub strangers: Vec<Stranger>,
     /// It hands over and lets everybody else go first.
     #[serde(default)]
     pub drained: bool,
@@ -110,6 +113,22 @@ pub struct InstanceStatus {
     /// VIPs put back after somebody else removed them.
     #[serde(default)]
     pub repairs: u64,
+}
+
+/// Who sent adverts that were rejected, or are odd though accepted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stranger {
+    /// The reason for the rejection, or `addresses` or `other_interval` for what only differs.
+    pub what: String,
+    /// Source address.
+    pub address: String,
+    /// Source MAC; `null` where the data path does not see it.
+    #[serde(default)]
+    pub mac: Option<String>,
+    /// VRRP version.
+    pub version: u8,
+    /// When, to the second or so: of many adverts one a second is remembered.
+    pub seconds_ago: f64,
 }
 
 /// Whether the kernel lets this node serve the VIPs.
@@ -235,6 +254,7 @@ pub(crate) mod tests {
             adverts_priority_zero: 1,
             adverts_address_list_differs: 0,
             adverts_interval_differs: 0,
+            strangers: Vec::new(),
             drained: false,
             leaving: false,
             lease: Lease::Held { remaining_seconds: 2.5 },
@@ -261,6 +281,13 @@ pub(crate) mod tests {
             adverts_rejected: 12,
             adverts_rejected_by: BTreeMap::from([("ttl".into(), 2), ("unknown_peer".into(), 10)]),
             adverts_address_list_differs: 3,
+            strangers: vec![Stranger {
+                what: "unknown_peer".into(),
+                address: "fe80::9".into(),
+                mac: Some("02:00:00:00:00:09".into()),
+                version: 3,
+                seconds_ago: 4.2,
+            }],
             lease: Lease::None,
             fenced: BTreeMap::from([("arp".into(), 5)]),
             repairs: 1,

@@ -63,6 +63,9 @@ impl Driver {
     fn configure(&mut self, now: Mono, config: &Config) -> Changes {
         self.scripts.configure(config);
         self.follow_realtime(config.globals.rt_priority);
+        if !std::mem::replace(&mut self.start.configured, true) && !config.globals.startup_delay.is_zero() {
+            self.start.until = Some(now + config.globals.startup_delay);
+        }
         let mut present: HashMap<Identity, Id> =
             self.registry.iter().map(|(id, instance)| (identity(&instance.model), id)).collect();
         let mut changes = Changes::default();
@@ -139,6 +142,9 @@ impl Driver {
         instance.forget_adverts();
         let key = instance.key;
         self.feed(now, id, Event::Reconfigured(params));
+        if let Some(key) = key {
+            self.mention_unseen_macs(id, key);
+        }
         self.renew_rules(now, id);
         if let Some(key) = key
             && let Err(error) = self.paths.set_peers(&key, &peers)
@@ -208,12 +214,23 @@ impl Driver {
                 if let Some(instance) = self.registry.get_mut(id) {
                     instance.attachment = Some(attachment);
                 }
+                self.mention_unseen_macs(id, key);
             }
             Err(error) => self.datapath_failed(now, id, error.to_string()),
         }
         self.fds_change();
         self.leases.stale = true;
         self.settle_inheritance(now, id);
+    }
+
+    /// Addresses alone are checked where frames' headers are not seen. That is weaker, and still better than no service.
+    fn mention_unseen_macs(&mut self, id: Id, key: RouterKey) {
+        let Some(instance) = self.registry.get(id) else { return };
+        if instance.model.trusted.iter().any(|router| router.mac.is_some()) && !self.paths.sees_macs(&key) {
+            let text = "the MACs in `vipward_peers` are NOT checked, only the addresses: a raw socket does not see \
+                        them, XDP does";
+            self.note(id, Level::Warn, text.to_owned());
+        }
     }
 
     /// What an earlier agent left of this instance is gone on with, or removed.

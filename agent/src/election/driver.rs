@@ -56,6 +56,7 @@ pub(crate) struct Driver {
     pub(super) testament: Testament,
     /// When to read the links again, if that failed.
     pub(super) relist_at: Option<Mono>,
+    pub(super) start: Start,
     /// The real-time priority that the configuration asks for.
     pub(super) realtime: Option<u8>,
     /// When each topic may be warned of again.
@@ -67,6 +68,15 @@ pub(crate) struct Driver {
     fds_changed: bool,
     reports: Vec<Report>,
     link_events: Vec<LinkEvent>,
+}
+
+/// How the agent begins.
+#[derive(Debug, Default)]
+pub(super) struct Start {
+    /// Until then no instance takes part that is not gone on with (`vrrp_startup_delay`); `None` once that is over.
+    pub(super) until: Option<Mono>,
+    /// A configuration was taken: a delay in another one is for the next start.
+    pub(super) configured: bool,
 }
 
 /// When the next turn is due if no input comes.
@@ -113,6 +123,7 @@ impl Driver {
             leases: Leases::new(options.leases),
             testament: Testament::new(will),
             relist_at: None,
+            start: Start::default(),
             realtime: None,
             quiet: HashMap::new(),
             updates,
@@ -137,6 +148,7 @@ impl Driver {
         if self.relist_at.is_some_and(|at| at <= now) {
             self.read_links_again(now);
         }
+        self.end_startup_delay(now);
         for id in self.deadlines.due(now) {
             self.due(now, id);
         }
@@ -166,7 +178,8 @@ impl Driver {
             Next::Never => None,
         };
         let watch = self.paths.next_deadline().map(Mono);
-        match self.deadlines.next().into_iter().chain(watch).chain(stalled).chain(self.relist_at).min() {
+        let planned = self.relist_at.into_iter().chain(self.start.until);
+        match self.deadlines.next().into_iter().chain(watch).chain(stalled).chain(planned).min() {
             Some(at) => Next::At(at),
             None => Next::Never,
         }

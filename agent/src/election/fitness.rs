@@ -109,6 +109,8 @@ impl Driver {
             Some(cause @ Cause::FirstRun { .. }) if faults.is_empty() => Some(cause.to_string()),
             _ => None,
         };
+        let Some(instance) = self.registry.get(id) else { return };
+        let waiting = waiting.or_else(|| self.delayed(now, instance));
         let Some(instance) = self.registry.get_mut(id) else { return };
         let news = instance.faults != faults;
         instance.faults.clone_from(&faults);
@@ -121,6 +123,23 @@ impl Driver {
             return;
         }
         self.decide(now, id, &faults, news);
+    }
+
+    /// What an instance waits for that has not begun before `vrrp_startup_delay` is over. One that an earlier agent left
+    /// as MASTER has begun long ago.
+    fn delayed(&self, now: Mono, instance: &Instance) -> Option<String> {
+        self.start.until.filter(|until| now < *until)?;
+        let begins =
+            instance.machine.state() == State::Init && instance.inherited.is_none_or(|lease| now >= lease);
+        begins.then(|| "waiting for the end of vrrp_startup_delay".to_owned())
+    }
+
+    /// Lets begin what waited.
+    pub(super) fn end_startup_delay(&mut self, now: Mono) {
+        if self.start.until.is_some_and(|until| until <= now) {
+            self.start.until = None;
+            self.reconsider_all(now);
+        }
     }
 
     /// Starts, stops or resumes by what was found; `news` if it is not what was found before.

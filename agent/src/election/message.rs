@@ -133,6 +133,26 @@ pub enum LeaseState {
     Leaving(f64),
 }
 
+/// Who sent the last odd advert of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// What was odd: the name of a reason for rejection, or [`OTHER_ADDRESSES`] or [`OTHER_INTERVAL`].
+    pub what: &'static str,
+    /// Where it came from.
+    pub source: IpAddr,
+    /// From which MAC, if the data path sees those.
+    pub mac: Option<[u8; 6]>,
+    /// Its VRRP version, whatever the number means.
+    pub version: u8,
+    /// How long ago that was.
+    pub age: Duration,
+}
+
+/// [`Stranger::what`]: accepted, and lists other addresses.
+pub const OTHER_ADDRESSES: &str = "addresses";
+/// [`Stranger::what`]: accepted, and has another interval than ours.
+pub const OTHER_INTERVAL: &str = "other_interval";
+
 /// One instance as it stands.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -170,6 +190,8 @@ pub struct Snapshot {
     pub counters: Counters,
     /// Adverts rejected, by reason; only reasons that occurred.
     pub rejected: Vec<(&'static str, u64)>,
+    /// Who sent the last odd advert of each kind.
+    pub strangers: Vec<Stranger>,
     /// VIPs put back after somebody else removed them.
     pub repairs: u64,
     /// What an instance in INIT waits for before it takes part.

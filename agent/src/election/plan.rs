@@ -111,6 +111,9 @@ pub(crate) fn rules(instance: &model::Instance, source: IpAddr, priority: Priori
             flags |= FLAG_CHECK_PEER;
         }
     }
+    if !instance.unicast && !instance.trusted.is_empty() {
+        flags |= FLAG_CHECK_PEER;
+    }
     let addresses = advertised(instance);
     Rules {
         source: to_abi(source),
@@ -132,8 +135,14 @@ pub(crate) fn rules(instance: &model::Instance, source: IpAddr, priority: Priori
 /// The peers for the data path.
 pub(crate) fn peers(instance: &model::Instance) -> Vec<(IpAddr, abi::Peer)> {
     let bounds =
-        |peer: &model::Peer| abi::Peer { min_ttl: peer.min_ttl, max_ttl: peer.max_ttl, reserved: [0; 2] };
-    instance.unicast_peers.iter().map(|peer| (peer.address, bounds(peer))).collect()
+        |peer: &model::Peer| abi::Peer { min_ttl: peer.min_ttl, max_ttl: peer.max_ttl, ..abi::Peer::ANY };
+    let trust = |router: &model::Trusted| abi::Peer {
+        has_mac: u8::from(router.mac.is_some()),
+        mac: router.mac.unwrap_or_default(),
+        ..abi::Peer::ANY
+    };
+    let unicast = instance.unicast_peers.iter().map(|peer| (peer.address, bounds(peer)));
+    unicast.chain(instance.trusted.iter().map(|router| (router.address, trust(router)))).collect()
 }
 
 /// The VRRP message of an advert to `destination`.

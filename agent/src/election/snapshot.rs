@@ -1,13 +1,16 @@
 //! What the thread tells of its instances when it is asked.
 
+use vipward_common::abi::{self, Counters};
 use vipward_common::lease::{HELD, LEAVING};
 use vipward_common::reason::{Fenced, Reason};
+use vipward_vrrp::address::from_abi;
 use vipward_vrrp::types::{Mono, State};
 
 use super::configure::OWNER;
 use super::driver::Driver;
 use super::instance::Instance;
-use super::message::{LeaseState, Snapshot};
+use super::message::{LeaseState, OTHER_ADDRESSES, OTHER_INTERVAL, Snapshot, Stranger};
+use super::plan;
 use crate::clock;
 use crate::config::model;
 use crate::kernel::{Datapath, Kind};
@@ -46,6 +49,7 @@ impl Driver {
                 .filter(|(_, count)| *count > 0)
                 .map(|(reason, count)| (reason.label(), count))
                 .collect(),
+            strangers: self.strangers(instance, &counters),
             repairs: instance.stats.repairs,
             waiting: instance.waiting.clone(),
             drained: instance.machine.is_drained(),
@@ -59,6 +63,30 @@ impl Driver {
                 .collect(),
             faults: instance.faults.clone(),
         }
+    }
+
+    /// Asks only for what was counted: each question may be a system call.
+    fn strangers(&self, instance: &Instance, counters: &Counters) -> Vec<Stranger> {
+        let Some(key) = instance.key else { return Vec::new() };
+        let now = clock::now();
+        let rejected = Reason::ALL.iter().zip(counters.rejected);
+        let rejected = rejected.map(|(reason, count)| (*reason as u32, reason.label(), count));
+        let accepted = [
+            (abi::WHAT_ADDRESSES, OTHER_ADDRESSES, counters.address_list),
+            (abi::WHAT_INTERVAL, OTHER_INTERVAL, counters.interval_differs),
+        ];
+        let odd = rejected.chain(accepted).filter(|(.., count)| *count > 0);
+        odd.filter_map(|(number, what, _)| {
+            let abi::Stranger { at, source, mac, version_type, .. } = self.paths.stranger(&key, number)?;
+            Some(Stranger {
+                what,
+                source: from_abi(source, plan::family(&instance.model)),
+                mac: (mac != [0; 6]).then_some(mac),
+                version: version_type >> 4,
+                age: now.saturating_since(Mono(at)),
+            })
+        })
+        .collect()
     }
 
     fn lease_state(&self, instance: &Instance) -> LeaseState {

@@ -6,6 +6,7 @@
 //!
 //! * [`object`]: the embedded program, and what it takes to load it; [`program_log`]: what it says;
 //! * [`xdp`]: the path through the program, native or generic;
+//! * [`strangers`]: who sent adverts that are odd;
 //! * [`leases`] and [`pins`]: what it may serve, and what outlives the agent;
 //! * [`socket`] and [`raw`]: the path without it, for containers and old kernels;
 //! * [`group`]: membership of the multicast group for adverts that no socket reads;
@@ -23,6 +24,7 @@ mod raw;
 mod report;
 mod slab;
 mod socket;
+mod strangers;
 mod unfence;
 mod xdp;
 
@@ -30,7 +32,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 
-use vipward_common::abi::{Counters, Heard, Peer, RouterKey, Rules};
+use vipward_common::abi::{Counters, Heard, Peer, RouterKey, Rules, Stranger};
 use vipward_common::lease::Lease;
 
 pub use error::KernelError;
@@ -167,6 +169,13 @@ pub trait Datapath {
 
     /// The router's counters, summed over all CPUs.
     fn counters(&self, key: &RouterKey) -> Result<Counters, KernelError>;
+
+    /// Who sent the last advert of which this was said: a [`vipward_common::reason::Reason`]'s number, or one of the
+    /// `WHAT_…` values. Of many within [`vipward_common::abi::STRANGER_PERIOD`] it is the first.
+    fn stranger(&self, key: &RouterKey, what: u32) -> Option<Stranger>;
+
+    /// Whether MACs of peers are checked.
+    fn sees_macs(&self, key: &RouterKey) -> bool;
 
     /// Replaces the router's peers. Peers in both lists are accepted throughout.
     fn set_peers(&mut self, key: &RouterKey, peers: &[(IpAddr, Peer)]) -> Result<(), KernelError>;

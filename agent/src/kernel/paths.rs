@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use vipward_common::abi::{Counters, FLAG_UNICAST, Heard, Peer, RouterKey, Rules};
+use vipward_common::abi::{Counters, FLAG_UNICAST, Heard, Peer, RouterKey, Rules, Stranger};
 use vipward_common::lease::Lease;
 
 use super::group::Groups;
@@ -296,6 +296,14 @@ impl Datapath for Paths {
 
     fn counters(&self, key: &RouterKey) -> Result<Counters, KernelError> {
         self.shared(key)?.counters(key)
+    }
+
+    fn stranger(&self, key: &RouterKey, what: u32) -> Option<Stranger> {
+        self.shared(key).ok()?.stranger(key, what)
+    }
+
+    fn sees_macs(&self, key: &RouterKey) -> bool {
+        self.shared(key).is_ok_and(|path| path.sees_macs(key))
     }
 
     fn set_peers(&mut self, key: &RouterKey, peers: &[(IpAddr, Peer)]) -> Result<(), KernelError> {

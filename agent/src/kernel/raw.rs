@@ -92,7 +92,7 @@ impl RawSocket {
         let verdict = match (source, destination, ttl, message.get(vrrp::VRID)) {
             (Some(source), Some(destination), Some(ttl), Some(vrid)) => {
                 let key = arrival.key(Family::V6, *vrid);
-                let envelope = Envelope { key, source, destination, ttl, fragment: false, length };
+                let envelope = Envelope { key, mac: None, source, destination, ttl, fragment: false, length };
                 match expectations.rules(&key) {
                     Some(rules) => check(&envelope, &rules, message, expectations),
                     None => Verdict::NotOurs,

@@ -11,8 +11,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use vipward_common::abi::{
     Address, Counters, Heard, MODE_OFF, MODE_REPORT, MODE_WATCH, Peer, PeerKey, RouterKey, Rules,
+    STRANGER_PERIOD, Stranger, WHAT_ADDRESSES, WHAT_INTERVAL,
 };
 use vipward_common::lease::Lease;
+use vipward_common::wire;
 use vipward_vrrp::address::to_abi;
 use vipward_vrrp::packet::{Expectations, Facts, Verdict};
 use vipward_vrrp::types::{Family, Mono};
@@ -38,6 +40,7 @@ struct SoftRouter {
     watch: SoftWatch,
     peers: HashMap<Address, Peer>,
     counters: Counters,
+    strangers: HashMap<u32, Stranger>,
 }
 
 /// The tables that the XDP program has as maps.
@@ -74,16 +77,15 @@ impl SocketPath {
         match verdict {
             Verdict::NotOurs => {}
             Verdict::Rejected(rejection) => {
-                let router = self.routers.get_mut(&rejection.key);
-                let count =
-                    router.and_then(|router| router.counters.rejected.get_mut(rejection.reason as usize));
-                if let Some(count) = count {
+                let Some(router) = self.routers.get_mut(&rejection.key) else { return };
+                if let Some(count) = router.counters.rejected.get_mut(rejection.reason as usize) {
                     *count += 1;
                 }
+                router.remember(now, rejection.reason as u32, rejection.stranger);
             }
             Verdict::Accepted(facts) => {
                 if let Some(router) = self.routers.get_mut(&facts.key) {
-                    router.count(&facts);
+                    router.count(now, &facts);
                     out.extend(router.watch.accept(now, &facts).map(|event| Report::new(facts.key, event)));
                 }
             }
@@ -92,11 +94,29 @@ impl SocketPath {
 }
 
 impl SoftRouter {
-    fn count(&mut self, facts: &Facts) {
+    fn count(&mut self, now: Mono, facts: &Facts) {
         self.counters.accepted += 1;
         self.counters.priority_zero += u64::from(facts.priority.is_stop());
         self.counters.address_list += u64::from(facts.addresses_differ);
         self.counters.interval_differs += u64::from(facts.interval_differs);
+        let odd = [(facts.addresses_differ, WHAT_ADDRESSES), (facts.interval_differs, WHAT_INTERVAL)];
+        for (_, what) in odd.into_iter().filter(|(is, _)| *is) {
+            let stranger = Stranger {
+                source: to_abi(facts.source),
+                mac: facts.mac.unwrap_or_default(),
+                version_type: self.rules.version << 4 | wire::TYPE_ADVERTISEMENT,
+                ..Stranger::default()
+            };
+            self.remember(now, what, stranger);
+        }
+    }
+
+    /// As the program does: not the last, but the first of a while.
+    fn remember(&mut self, now: Mono, what: u32, stranger: Stranger) {
+        let known = self.strangers.get(&what);
+        if known.is_none_or(|known| now.0.saturating_sub(known.at) >= STRANGER_PERIOD) {
+            self.strangers.insert(what, Stranger { at: now.0, ..stranger });
+        }
     }
 
     fn set_peers(&mut self, peers: &[(IpAddr, Peer)]) {
@@ -119,7 +139,13 @@ impl Datapath for SocketPath {
         let rules = Rules { mode: MODE_OFF, ..*rules };
         let mut watch = SoftWatch::new(family);
         watch.set(now(), rules, Timer::Keep);
-        let mut router = SoftRouter { rules, watch, peers: HashMap::new(), counters: Counters::default() };
+        let mut router = SoftRouter {
+            rules,
+            watch,
+            peers: HashMap::new(),
+            counters: Counters::default(),
+            strangers: HashMap::new(),
+        };
         router.set_peers(peers);
         self.routers.insert(key, router);
         Ok(())
@@ -162,6 +188,15 @@ impl Datapath for SocketPath {
 
     fn counters(&self, key: &RouterKey) -> Result<Counters, KernelError> {
         self.routers.get(key).map(|router| router.counters).ok_or(KernelError::UnknownRouter(*key))
+    }
+
+    fn stranger(&self, key: &RouterKey, what: u32) -> Option<Stranger> {
+        self.routers.get(key)?.strangers.get(&what).copied()
+    }
+
+    /// The kernel has taken the frame's header off.
+    fn sees_macs(&self, _key: &RouterKey) -> bool {
+        false
     }
 
     fn set_peers(&mut self, key: &RouterKey, peers: &[(IpAddr, Peer)]) -> Result<(), KernelError> {

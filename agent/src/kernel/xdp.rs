@@ -13,7 +13,7 @@ use aya::util::nr_cpus;
 use nix::errno::Errno;
 use vipward_common::abi::{
     self, Command, Counters, Event, Heard, MAX_ROUTERS, OP_CLAIM, OP_OFF, OP_PREPARE, OP_REPORT, OP_WATCH,
-    Peer, PeerKey, Router, RouterKey, Rules, TIMER_KEEP, VipKey, names,
+    Peer, PeerKey, Router, RouterKey, Rules, Stranger, TIMER_KEEP, VipKey, names,
 };
 use vipward_common::lease::Lease;
 use vipward_vrrp::address::to_abi;
@@ -25,6 +25,7 @@ use super::leases::Leases;
 use super::pins::Pins;
 use super::program_log::ProgramLog;
 use super::report::Report;
+use super::strangers::Strangers;
 use super::{Claim, Datapath, Kind, LeaseOrder, Timer, object, slab};
 use crate::clock::now;
 
@@ -51,6 +52,7 @@ pub struct XdpPath {
     vips: BpfHashMap<MapData, VipKey, u32>,
     routers: BpfHashMap<MapData, RouterKey, Router>,
     peers: BpfHashMap<MapData, PeerKey, Peer>,
+    strangers: Strangers,
     counters: PerCpuArray<MapData, Counters>,
     lost: PerCpuArray<MapData, u64>,
     events: RingBuf<MapData>,
@@ -102,6 +104,7 @@ impl XdpPath {
             vips: typed(&mut bpf, names::VIPS)?,
             routers: typed(&mut bpf, names::ROUTERS)?,
             peers: typed(&mut bpf, names::PEERS)?,
+            strangers: Strangers(typed(&mut bpf, names::STRANGERS)?),
             counters: typed(&mut bpf, names::COUNTERS)?,
             lost: typed(&mut bpf, names::LOST)?,
             events: typed(&mut bpf, names::EVENTS)?,
@@ -287,6 +290,7 @@ impl Datapath for XdpPath {
         let vips = self.fence(key, &[]);
         self.routers.remove(key).map_err(failed("remove a router", names::ROUTERS))?;
         if let Some(known) = self.known.remove(key) {
+            self.strangers.forget(known.slot);
             self.leases.vacate(known.slot);
             self.free_slots.push(known.slot);
         }
@@ -344,6 +348,14 @@ impl Datapath for XdpPath {
         let slot = self.known(key)?.slot;
         let per_cpu = self.counters.get(&slot, 0).map_err(failed("read counters", names::COUNTERS))?;
         Ok(per_cpu.iter().fold(Counters::default(), Counters::plus))
+    }
+
+    fn stranger(&self, key: &RouterKey, what: u32) -> Option<Stranger> {
+        self.strangers.get(self.known.get(key)?.slot, what)
+    }
+
+    fn sees_macs(&self, _key: &RouterKey) -> bool {
+        true
     }
 
     fn set_peers(&mut self, key: &RouterKey, peers: &[(IpAddr, Peer)]) -> Result<(), KernelError> {

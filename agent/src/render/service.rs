@@ -94,7 +94,7 @@ pub fn confd(
             return Ok(EXIT_USAGE);
         }
     };
-    logging::start(LogFormat::Text, settings.log_level.unwrap_or(tracing::Level::INFO));
+    let _flush = logging::start(LogFormat::Text, settings.log_level.unwrap_or(tracing::Level::INFO));
     for warning in warnings {
         warn!("{warning}");
     }

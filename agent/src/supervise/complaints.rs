@@ -1,6 +1,7 @@
 //! Complaints about adverts that are of no use here: most often a password, an interval or an address list differs
 //! between nodes, and the counters alone would tell only who looks at them. The network can cause any number of these,
-//! so each kind is logged once in a while, with the count since.
+//! so each kind is logged once in a while, with the count since and who sent the last of them. While that stays the same
+//! sender, it is said once an hour: who shares a VRID with a stranger knows it then.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,8 +11,9 @@ use tokio::time::MissedTickBehavior;
 use tracing::warn;
 
 use super::orders::Order;
-use crate::control::reasons::{explain, remedy};
+use crate::control::reasons::{explain, remedy, sender};
 use crate::control::status::{Family, InstanceStatus, rfc3339};
+use crate::election::message::{OTHER_ADDRESSES, OTHER_INTERVAL};
 
 /// From one look at the counters to the next.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -54,22 +56,35 @@ enum Fault {
 }
 
 impl Fault {
-    fn quiet(&self) -> Duration {
+    /// How long nothing is said after it was said of `named`, if the next is `sender`'s.
+    fn quiet(&self, named: Option<&String>, sender: Option<&String>) -> Duration {
         match self {
-            Fault::Rejected(_) => QUIET,
-            Fault::Addresses | Fault::Interval => LONG_QUIET,
+            Fault::Rejected(_) if sender.is_none() || named != sender => QUIET,
+            Fault::Rejected(_) | Fault::Addresses | Fault::Interval => LONG_QUIET,
         }
+    }
+
+    /// The sender of the last such advert.
+    fn sender(&self, instance: &InstanceStatus) -> Option<String> {
+        let what = match self {
+            Fault::Rejected(label) => label.as_str(),
+            Fault::Addresses => OTHER_ADDRESSES,
+            Fault::Interval => OTHER_INTERVAL,
+        };
+        instance.strangers.iter().find(|stranger| stranger.what == what).map(sender)
     }
 }
 
 /// One counter as it was complained of last.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     /// Its value at `since`.
     count: u64,
     since: SystemTime,
     /// When it was complained of, if ever.
     told: Option<Instant>,
+    /// Who was named then.
+    named: Option<String>,
 }
 
 /// What was seen, and what was said of it.
@@ -94,18 +109,20 @@ impl Ledger {
             let router = (instance.interface.clone(), instance.family, instance.vrid);
             for (fault, count) in faults(instance) {
                 let key = (router.clone(), fault);
-                let unseen = Entry { count: 0, since: self.looked, told: None };
-                let entry = before.get(&key).copied().unwrap_or(unseen);
+                let unseen = Entry { count: 0, since: self.looked, told: None, named: None };
+                let entry = before.get(&key).cloned().unwrap_or(unseen);
+                let sender = key.1.sender(instance);
                 // A router that was taken out and came back begins at zero.
                 let grown = count.checked_sub(entry.count).unwrap_or(count);
-                let quiet = entry.told.is_some_and(|told| now.duration_since(told) < key.1.quiet());
+                let pause = key.1.quiet(entry.named.as_ref(), sender.as_ref());
+                let quiet = entry.told.is_some_and(|told| now.duration_since(told) < pause);
                 let entry = if grown == 0 {
                     Entry { count, since: clock, ..entry }
                 } else if quiet {
                     entry
                 } else {
-                    complaints.push(complaint(&instance.name, &key.1, grown, entry.since));
-                    Entry { count, since: clock, told: Some(now) }
+                    complaints.push(complaint(&instance.name, &key.1, grown, entry.since, sender.as_deref()));
+                    Entry { count, since: clock, told: Some(now), named: sender }
                 };
                 self.entries.insert(key, entry);
             }
@@ -125,19 +142,20 @@ fn faults(instance: &InstanceStatus) -> Vec<(Fault, u64)> {
     faults
 }
 
-fn complaint(name: &str, fault: &Fault, count: u64, since: SystemTime) -> String {
+fn complaint(name: &str, fault: &Fault, count: u64, since: SystemTime, sender: Option<&str>) -> String {
     let since = rfc3339(since);
+    let who = sender.map(|sender| format!(", last from {sender}")).unwrap_or_default();
     match fault {
         Fault::Rejected(label) => {
             let remedy = remedy(label).map(|remedy| format!("; {remedy}")).unwrap_or_default();
-            format!("{name}: {count} adverts rejected since {since}: {}{remedy}", explain(label))
+            format!("{name}: {count} adverts rejected since {since}: {}{who}{remedy}", explain(label))
         }
         Fault::Addresses => format!(
-            "{name}: {count} adverts since {since} list other addresses than ours; compare \
+            "{name}: {count} adverts since {since} list other addresses than ours{who}; compare \
              `virtual_ipaddress` on all nodes"
         ),
         Fault::Interval => format!(
-            "{name}: {count} adverts since {since} have another interval than ours; compare `advert_int` on \
+            "{name}: {count} adverts since {since} have another interval than ours{who}; compare `advert_int` on \
              all nodes"
         ),
     }
@@ -148,6 +166,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
+    use crate::control::status::Stranger;
     use crate::control::status::tests::sample;
 
     /// Looks that are ten seconds apart; what is said at each.
@@ -189,6 +208,36 @@ mod tests {
         }
         let second = looks.at(&rejected(70)).concat();
         assert!(second.starts_with("VI_1: 60 adverts rejected since 1970-01-01T00:00:20.000Z"), "{second}");
+    }
+
+    /// The same, sent by `address`.
+    fn rejected_from(address: &str, count: u64) -> Vec<InstanceStatus> {
+        let mut instances = rejected(count);
+        instances[0].strangers = vec![Stranger {
+            what: "auth_data".into(),
+            address: address.into(),
+            mac: Some("02:00:00:00:00:09".into()),
+            version: 2,
+            seconds_ago: 0.5,
+        }];
+        instances
+    }
+
+    #[test]
+    fn a_stranger_is_named_once_and_the_next_one_after_a_minute() {
+        let mut looks = Looks::new();
+        looks.at(&rejected(0));
+        let said = looks.at(&rejected_from("192.0.2.9", 10)).concat();
+        assert!(said.contains("(auth_data), last from 192.0.2.9 (02:00:00:00:00:09); compare"), "{said}");
+        for count in 11..=40 {
+            assert!(looks.at(&rejected_from("192.0.2.9", count)).is_empty(), "{count}");
+        }
+        let said = looks.at(&rejected_from("192.0.2.8", 41)).concat();
+        assert!(said.contains("31 adverts rejected") && said.contains("last from 192.0.2.8"), "{said}");
+        assert!(
+            looks.at(&rejected_from("192.0.2.9", 42)).is_empty(),
+            "two who take turns are told once a minute"
+        );
     }
 
     #[test]

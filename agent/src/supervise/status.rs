@@ -8,9 +8,9 @@ use vipward_vrrp::types::State;
 use crate::check::runner::ScriptResult;
 use crate::control::status::{
     Datapath, Family, InstanceStatus, Lease, Master, ScriptStatus, State as ShownState, StatusSnapshot,
-    rfc3339,
+    Stranger as ShownStranger, rfc3339,
 };
-use crate::election::message::{LeaseState, Snapshot, Transition};
+use crate::election::message::{LeaseState, Snapshot, Stranger, Transition};
 use crate::kernel::Kind;
 
 /// When an instance changed its state, and why.
@@ -168,9 +168,21 @@ impl History {
             adverts_interval_differs: instance.counters.interval_differs,
             timer_not_armed: instance.counters.arm_failed,
             events_ring_full: instance.counters.ring_full,
+            strangers: instance.strangers.iter().map(stranger).collect(),
             repairs: instance.repairs,
             name: instance.name,
         }
+    }
+}
+
+fn stranger(stranger: &Stranger) -> ShownStranger {
+    let mac = |mac: [u8; 6]| mac.map(|byte| format!("{byte:02x}")).join(":");
+    ShownStranger {
+        what: stranger.what.to_owned(),
+        address: stranger.source.to_string(),
+        mac: stranger.mac.map(mac),
+        version: stranger.version,
+        seconds_ago: stranger.age.as_secs_f64(),
     }
 }
 
@@ -214,6 +226,7 @@ mod tests {
             adverts_failed: 0,
             counters: vipward_common::abi::Counters::default(),
             rejected: vec![("ttl", 2), ("auth_data", 3)],
+            strangers: Vec::new(),
             repairs: 0,
             waiting: Some("its interface".to_owned()),
             drained: false,

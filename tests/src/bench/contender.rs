@@ -66,10 +66,14 @@ impl Contender {
         }
     }
 
+    /// Lines of `global_defs` that make it what it is.
+    pub(super) fn globals(self) -> &'static str {
+        if self == Contender::KeepalivedRt { REAL_TIME } else { "" }
+    }
+
     /// Starts it on `host`.
     pub(super) fn start(self, host: &Host, plan: &Plan, priority: u8) -> Result<Router> {
-        let globals = if self == Contender::KeepalivedRt { REAL_TIME } else { "" };
-        let config = plan.config(priority, globals);
+        let config = plan.config(priority, self.globals());
         Ok(match self.datapath() {
             None => Router::Keepalived(Keepalived::start_terse(host, &config)?),
             Some(datapath) => Router::Vipward(Vipward::start(host, &config, &["--datapath", datapath])?),
@@ -128,6 +132,14 @@ impl Router {
             Router::Vipward(router) => router.stop(STOP_LIMIT),
         }
         .map(|_status| ())
+    }
+
+    /// Gives it another configuration, and has it read.
+    pub(super) fn reload(&self, host: &Host, config: &str) -> Result<()> {
+        match self {
+            Router::Keepalived(router) => host.write("keepalived.conf", config).and_then(|_| router.reload()),
+            Router::Vipward(router) => host.write("vipward.conf", config).and_then(|_| router.reload()),
+        }
     }
 
     /// Whether it still runs.

@@ -1,9 +1,10 @@
-//! `cargo xtask bench failover`: vipward against keepalived, on the same topology, in the same run, taking turns.
+//! `cargo xtask bench failover|flood|starvation|reload`: vipward against keepalived, on the same topology, in the same run, taking turns.
 //!
 //! What happened is read off the wire (adverts and GARPs, stamped by the kernel at the port of the host that sent
 //! them) and off a client's probes; nothing that a contender says of itself counts.
 
 mod arena;
+mod burden;
 mod contender;
 mod failover;
 mod observe;
@@ -15,6 +16,7 @@ mod stats;
 mod steady;
 mod table;
 mod usage;
+mod vigil;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -22,15 +24,44 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use burden::Burden;
 pub use contender::Contender;
 use failover::{Blow, Failover};
 use plan::Plan;
 pub use record::Run;
 use steady::{Role, Steady};
+use vigil::Vigil;
+
+/// Which scenarios.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Suite {
+    /// The master goes away; and what it costs while nothing happens.
+    Failover,
+    /// Hostile adverts.
+    Flood,
+    /// No CPU, no memory.
+    Starvation,
+    /// Long configurations.
+    Reload,
+}
+
+impl Suite {
+    /// Also how the files of raw numbers are called.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Suite::Failover => "failover",
+            Suite::Flood => "flood",
+            Suite::Starvation => "starvation",
+            Suite::Reload => "reload",
+        }
+    }
+}
 
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Which scenarios there are.
+    pub suite: Suite,
     /// Fewer failovers and shorter measurements: a look, not a result.
     pub quick: bool,
     /// Failovers of each contender, instead of each scenario's own number.
@@ -53,11 +84,29 @@ struct Scenario {
 enum Work {
     Failover(Failover),
     Steady(Steady),
+    Vigil(Vigil),
 }
 
 /// Everything that is measured, in the order in which it runs.
-fn scenarios() -> Vec<Scenario> {
+fn scenarios(suite: Suite) -> Vec<Scenario> {
     let ms = Duration::from_millis;
+    let vigil = |name, instances, vips, interval, burden, seconds| Scenario {
+        name,
+        work: Work::Vigil(Vigil { plan: Plan { instances, vips, interval }, burden, seconds }),
+    };
+    match suite {
+        Suite::Failover => {}
+        Suite::Flood => return vec![vigil("flood", 10, 1, ms(100), Burden::Flood, 20)],
+        Suite::Starvation => {
+            return vec![
+                vigil("busy", 100, 1, ms(10), Burden::Busy, 60),
+                vigil("fifo-on-backup", 100, 1, ms(10), Burden::FifoOnBackup, 15),
+                vigil("fifo-on-master", 100, 1, ms(10), Burden::FifoOnMaster, 15),
+                vigil("memory", 100, 1, ms(10), Burden::Memory, 20),
+            ];
+        }
+        Suite::Reload => return vec![vigil("reload", 250, 14, ms(100), Burden::Reload, 15)],
+    }
     let failover = |name, instances, vips, interval, blow, rounds| Scenario {
         name,
         work: Work::Failover(Failover { plan: Plan { instances, vips, interval }, blow, rounds }),
@@ -84,9 +133,10 @@ fn scenarios() -> Vec<Scenario> {
 pub fn run(options: &Options) -> Result<()> {
     let wanted =
         |name: &str| options.only.is_empty() || options.only.iter().any(|part| name.contains(part.as_str()));
-    let chosen: Vec<Scenario> = scenarios().into_iter().filter(|scenario| wanted(scenario.name)).collect();
+    let all = || scenarios(options.suite);
+    let chosen: Vec<Scenario> = all().into_iter().filter(|scenario| wanted(scenario.name)).collect();
     if chosen.is_empty() {
-        let names: Vec<&str> = scenarios().iter().map(|scenario| scenario.name).collect();
+        let names: Vec<&str> = all().iter().map(|scenario| scenario.name).collect();
         bail!("no scenario is called like that; there are {}", names.join(", "));
     }
     let mut report = report::Report::begin(options);
@@ -96,6 +146,7 @@ pub fn run(options: &Options) -> Result<()> {
         let mut outcome = match &scenario.work {
             Work::Failover(work) => work.run(options)?,
             Work::Steady(work) => work.run(options),
+            Work::Vigil(work) => work.run(options),
         };
         outcome.name = scenario.name;
         outcome.load = [load, report::load()];
@@ -134,7 +185,9 @@ mod tests {
 
     #[test]
     fn names_of_scenarios_are_unique() {
-        let mut names: Vec<&str> = scenarios().iter().map(|scenario| scenario.name).collect();
+        let suites = [Suite::Failover, Suite::Flood, Suite::Starvation, Suite::Reload];
+        let all: Vec<Scenario> = suites.into_iter().flat_map(scenarios).collect();
+        let mut names: Vec<&str> = all.iter().map(|scenario| scenario.name).collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();

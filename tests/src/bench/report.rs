@@ -9,9 +9,6 @@ use super::Options;
 use super::outcome::Outcome;
 use super::record::Run;
 
-/// How the files of raw numbers are called.
-const BENCH: &str = "failover";
-
 /// Everything that a run found out.
 #[derive(Serialize)]
 pub(super) struct Report {
@@ -29,13 +26,13 @@ impl Report {
     /// Adds an outcome, and writes all so far: whatever ends the run, what was measured is kept.
     pub(super) fn add(&mut self, outcome: Outcome, options: &Options) -> Result<()> {
         self.scenarios.push(outcome);
-        self.run.write(&options.results, BENCH, self)
+        self.run.write(&options.results, options.suite.name(), self)
     }
 
     /// Says which goals were missed, and where the raw numbers are.
     pub(super) fn finish(&self, options: &Options) {
         println!("\n{}", self.tally());
-        println!("raw numbers: {}", self.run.path(&options.results, BENCH).display());
+        println!("raw numbers: {}", self.run.path(&options.results, options.suite.name()).display());
     }
 
     /// A goal is every verdict, and that no round of a contender with goals fails.
@@ -77,8 +74,8 @@ pub(super) fn load() -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::Contender;
     use crate::bench::outcome::{Failure, Metric, Statistic};
+    use crate::bench::{Contender, Suite};
 
     fn report(metrics: Vec<Metric>, failures: Vec<Failure>) -> Report {
         let outcome = Outcome { name: "one", metrics, failures, ..Outcome::default() };
@@ -113,6 +110,7 @@ mod tests {
     fn the_file_holds_what_was_measured_so_far() {
         let folder = std::env::temp_dir().join(format!("vipward-report-{}", std::process::id()));
         let options = Options {
+            suite: Suite::Failover,
             quick: true,
             rounds: None,
             only: Vec::new(),
@@ -121,7 +119,7 @@ mod tests {
         };
         let mut report = Report::begin(&options);
         report.add(Outcome { name: "one", metrics: vec![gap(&[])], ..Outcome::default() }, &options).unwrap();
-        let text = fs::read_to_string(report.run.path(&folder, BENCH)).unwrap();
+        let text = fs::read_to_string(report.run.path(&folder, Suite::Failover.name())).unwrap();
         fs::remove_dir_all(&folder).unwrap();
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json["scenarios"][0]["name"], "one");

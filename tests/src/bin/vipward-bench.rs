@@ -1,15 +1,18 @@
-//! What `cargo xtask bench failover` runs once everything is built; root only.
+//! What `cargo xtask bench failover`, `flood`, `starvation` and `reload` run once everything is built; root only.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Parser;
-use vipward_tests::bench::{Contender, Options, run};
+use vipward_tests::bench::{Contender, Options, Suite, run};
 
-/// Failovers of vipward and keepalived on the same topology, in turns, against the goals.
+/// vipward and keepalived on the same topology, in turns, against the goals.
 #[derive(Parser)]
-#[command(name = "cargo xtask bench failover", bin_name = "cargo xtask bench failover")]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 struct Cli {
+    /// Which scenarios there are to choose from.
+    #[arg(long, value_enum, default_value_t = Suite::Failover, hide = true)]
+    suite: Suite,
     /// Run only scenarios whose names contain one of these.
     only: Vec<String>,
     /// A fifth of the failovers, shorter measurements: a look, not a result.
@@ -29,5 +32,12 @@ struct Cli {
 fn main() -> Result<()> {
     let cli = Cli::parse();
     let contenders = cli.contenders.iter().map(|name| name.parse()).collect::<Result<_>>()?;
-    run(&Options { quick: cli.quick, rounds: cli.rounds, only: cli.only, contenders, results: cli.results })
+    run(&Options {
+        suite: cli.suite,
+        quick: cli.quick,
+        rounds: cli.rounds,
+        only: cli.only,
+        contenders,
+        results: cli.results,
+    })
 }

@@ -10,7 +10,10 @@ use nix::sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, se
 
 use crate::lab::Host;
 
-/// An advert of version 3 over IPv4. What is wrong with it is up to the test.
+/// The MAC of forged frames.
+const FORGER: [u8; 6] = [0x02, 0, 0, 0, 0xba, 0xd1];
+
+/// An advert over IPv4, of version 3 unless a test wants otherwise. What is wrong with it is up to the test.
 #[derive(Clone, Debug)]
 pub struct Forged {
     /// 3, or another.
@@ -37,6 +40,10 @@ pub struct Forged {
     pub checksum_error: u16,
     /// Bytes cut from its end, with the IP length corrected.
     pub cut: usize,
+    /// Authentication type and data of version 2, which goes behind the addresses.
+    pub auth: Option<(u8, [u8; 8])>,
+    /// The frame's sender.
+    pub mac: [u8; 6],
 }
 
 impl Forged {
@@ -55,19 +62,27 @@ impl Forged {
             ttl: 255,
             checksum_error: 0,
             cut: 0,
+            auth: None,
+            mac: FORGER,
         }
     }
 
     /// As an Ethernet frame to the group's address.
     pub fn frame(&self) -> Vec<u8> {
-        let [high, low] = self.interval.to_be_bytes();
+        let [mut high, low] = self.interval.to_be_bytes();
+        if let Some((auth_type, _)) = self.auth {
+            high = auth_type;
+        }
         let mut message =
             vec![self.version << 4 | self.kind, self.vrid, self.priority, self.count, high, low, 0, 0];
         message.extend(self.addresses.iter().flat_map(Ipv4Addr::octets));
+        message.extend(self.auth.iter().flat_map(|(_, data)| data));
         let length = u16::try_from(message.len()).unwrap_or(u16::MAX);
         let ends = || self.source.octets().into_iter().chain(self.destination.octets());
         // RFC 5798 §5.2.8 with the pseudo-header of IPv4, as deployed.
         let pseudo = ends().chain([0, 112]).chain(length.to_be_bytes());
+        // RFC 3768 §5.3.8 knows none.
+        let pseudo = pseudo.filter(|_| self.version != 2 || self.auth.is_none());
         let sum = checksum(pseudo.chain(message.iter().copied())).wrapping_add(self.checksum_error);
         put(&mut message, 6, sum);
         message.truncate(message.len().saturating_sub(self.cut));
@@ -78,7 +93,9 @@ impl Forged {
         let sum = checksum(header.iter().copied());
         put(&mut header, 10, sum);
 
-        let mut frame = vec![0x01, 0x00, 0x5e, 0x00, 0x00, 0x12, 0x02, 0, 0, 0, 0xba, 0xd1, 0x08, 0x00];
+        let mut frame = vec![0x01, 0x00, 0x5e, 0x00, 0x00, 0x12];
+        frame.extend(self.mac);
+        frame.extend([0x08, 0x00]);
         frame.extend(header);
         frame.extend(message);
         frame

@@ -2,6 +2,7 @@
 //! Where keepalived promises the same, the same test runs with keepalived.
 
 mod addresses;
+mod calm;
 mod guard;
 mod input;
 mod interfaces;
@@ -12,7 +13,10 @@ mod privileges;
 mod reload;
 mod rendering;
 mod seen;
+mod starting;
 mod startup;
 mod status;
 mod stop;
+mod strangers;
 mod tracking;
+mod trust;

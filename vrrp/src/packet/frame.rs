@@ -19,13 +19,15 @@ pub struct Arrival {
     pub outer_vid: u16,
     /// Second VLAN tag, 0 without.
     pub inner_vid: u16,
+    /// MAC of the sender, where it is known.
+    pub mac: Option<[u8; 6]>,
 }
 
 impl Arrival {
     /// An untagged packet on an interface.
     #[must_use]
     pub const fn on(ifindex: u32) -> Arrival {
-        Arrival { ifindex, outer_vid: 0, inner_vid: 0 }
+        Arrival { ifindex, outer_vid: 0, inner_vid: 0, mac: None }
     }
 
     /// Notes one more tag.
@@ -72,7 +74,8 @@ pub fn decode_ip_packet(packet: &[u8], arrival: Arrival, expectations: &impl Exp
 /// Peels Ethernet and VLAN headers; `None` unless IP is next.
 fn open_frame(frame: &[u8]) -> Option<(Arrival, &[u8])> {
     let mut at = eth::TYPE;
-    let mut arrival = Arrival::default();
+    let mac = frame.get(eth::SOURCE..)?.first_chunk().copied();
+    let mut arrival = Arrival { mac, ..Arrival::default() };
     let mut ethertype = be16(frame, at)?;
     for _ in 0..eth::MAX_VLANS {
         if ethertype != eth::VLAN && ethertype != eth::SERVICE_VLAN {
@@ -106,6 +109,7 @@ fn open_packet<'a>(
     let rules = expectations.rules(&key)?;
     let envelope = Envelope {
         key,
+        mac: arrival.mac,
         source: header.source,
         destination: header.destination,
         ttl: header.ttl,

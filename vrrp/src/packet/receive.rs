@@ -3,7 +3,9 @@
 
 use std::net::IpAddr;
 
-use vipward_common::abi::{Address, FLAG_CHECK_PEER, FLAG_UNICAST, Peer, PeerKey, RouterKey, Rules};
+use vipward_common::abi::{
+    Address, FLAG_CHECK_PEER, FLAG_UNICAST, Peer, PeerKey, RouterKey, Rules, Stranger,
+};
 use vipward_common::reason::Reason;
 use vipward_common::wire::{self, vrrp};
 
@@ -40,6 +42,8 @@ where
 pub struct Envelope {
     /// The router that the packet belongs to.
     pub key: RouterKey,
+    /// MAC of the frame's sender, where it is known: raw sockets do not tell.
+    pub mac: Option<[u8; 6]>,
     /// Sender.
     pub source: Address,
     /// Group, or one of our addresses.
@@ -72,6 +76,8 @@ pub struct Rejection {
     pub source: IpAddr,
     /// The first check that failed.
     pub reason: Reason,
+    /// What is remembered of the sender, at no time yet.
+    pub stranger: Stranger,
     /// It was sent by unicast to another address, perhaps through this host to another one: a data path that could
     /// consume it lets it pass.
     pub elsewhere: bool,
@@ -84,6 +90,8 @@ pub struct Facts {
     pub key: RouterKey,
     /// Its sender.
     pub source: IpAddr,
+    /// The MAC of its frame, where it is known.
+    pub mac: Option<[u8; 6]>,
     /// Its priority.
     pub priority: Priority,
     /// Its interval; in version 2 always the configured one.
@@ -108,7 +116,13 @@ pub fn check(
         Err(reason) => {
             let multicast = from_abi(envelope.destination, family).is_multicast();
             let elsewhere = reason == Reason::Destination && !multicast;
-            Verdict::Rejected(Rejection { key: envelope.key, source, reason, elsewhere })
+            let stranger = Stranger {
+                source: envelope.source,
+                mac: envelope.mac.unwrap_or_default(),
+                version_type: message.get(vrrp::VERSION_TYPE).copied().unwrap_or_default(),
+                ..Stranger::default()
+            };
+            Verdict::Rejected(Rejection { key: envelope.key, source, reason, stranger, elsewhere })
         }
     }
 }
@@ -133,7 +147,10 @@ fn accept(
     let destination = from_abi(envelope.destination, family);
     reject_if(!checksum::valid(version, source, destination, message), Reason::Checksum)?;
     reject_if(envelope.source == rules.source, Reason::OwnPacket)?;
-    reject_if(rules.flags & FLAG_CHECK_PEER != 0 && peer.is_none(), Reason::UnknownPeer)?;
+    if rules.flags & FLAG_CHECK_PEER != 0 {
+        let peer = peer.ok_or(Reason::UnknownPeer)?;
+        reject_if(!peer.may_have(envelope.mac), Reason::PeerMac)?;
+    }
     let interval = view.interval();
     let interval_differs = interval.nanos() != rules.interval_ns;
     match version {
@@ -147,6 +164,7 @@ fn accept(
     Ok(Facts {
         key: envelope.key,
         source,
+        mac: envelope.mac,
         priority: view.priority(),
         interval,
         addresses_differ: view.count() != rules.addresses_count

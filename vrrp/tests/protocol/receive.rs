@@ -75,6 +75,7 @@ fn keepalived_s_adverts_are_accepted() {
         let expected = Facts {
             key: table.key,
             source: captured.source(),
+            mac: captured.frame().get(6..12).and_then(|mac| mac.try_into().ok()),
             priority: captured.advert().priority,
             interval: captured.interval,
             addresses_differ: false,
@@ -209,6 +210,8 @@ pub(crate) fn a_frame_for_every_reason() -> Vec<(Reason, Vec<u8>, Table)> {
         table
     };
     let no_addresses = |advert: &mut Advert| advert.addresses.clear();
+    let mut elsewhere = with(&t3, &|rules| rules.flags = FLAG_CHECK_PEER);
+    elsewhere.peers.push((to_abi(v3.source()), Peer { has_mac: 1, mac: [2, 0, 0, 0, 0, 1], ..Peer::ANY }));
     vec![
         (Reason::Fragment, poked(eth::LEN + ipv4::FRAGMENT, 0x20), t3.clone()),
         (Reason::Destination, poked(eth::LEN + ipv4::DESTINATION + 3, 19), t3.clone()),
@@ -219,6 +222,7 @@ pub(crate) fn a_frame_for_every_reason() -> Vec<(Reason, Vec<u8>, Table)> {
         (Reason::Checksum, poked(AT_V4 + vrrp::PRIORITY, 151), t3.clone()),
         (Reason::OwnPacket, v3.frame(), with(&t3, &|rules| rules.source = to_abi(v3.source()))),
         (Reason::UnknownPeer, v3.frame(), with(&t3, &|rules| rules.flags = FLAG_CHECK_PEER)),
+        (Reason::PeerMac, v3.frame(), elsewhere),
         (Reason::AuthType, v2.frame(), with(&t2, &|rules| rules.auth_type = 0)),
         (Reason::AuthData, v2.frame(), with(&t2, &|rules| rules.auth_data[7] = 1)),
         (Reason::Interval, v2.frame(), with(&t2, &|rules| rules.interval_ns = 2_000_000_000)),
@@ -252,6 +256,7 @@ fn the_first_failed_check_is_the_reason() {
             expected,
             Reason::OwnPacket
                 | Reason::UnknownPeer
+                | Reason::PeerMac
                 | Reason::AuthType
                 | Reason::AuthData
                 | Reason::Interval
@@ -304,7 +309,7 @@ fn unicast_ttl_is_the_peers() {
     frame[eth::LEN + ipv4::TTL] = 60;
     // Nobody is listed and nobody checked: any TTL will do.
     accepted(&frame, &table);
-    table.peers.push((to_abi(captured.source()), Peer { min_ttl: 61, max_ttl: 64, reserved: [0; 2] }));
+    table.peers.push((to_abi(captured.source()), Peer { min_ttl: 61, max_ttl: 64, ..Peer::ANY }));
     for (ttl, good) in [(60, false), (61, true), (64, true), (65, false), (255, false)] {
         frame[eth::LEN + ipv4::TTL] = ttl;
         for flags in [FLAG_UNICAST, FLAG_UNICAST | FLAG_CHECK_PEER] {
@@ -366,7 +371,10 @@ proptest! {
         prop_assume!(frame.get(eth::LEN).is_some_and(|first| {
             (first >> 4 == 4) == CAPTURED[which].source().is_ipv4()
         }));
-        let from_socket = decode_ip_packet(&frame[eth::LEN..], Arrival::on(IFINDEX), &table);
+        // It does not tell the MAC.
+        let mac = frame.get(eth::SOURCE..).and_then(|frame| frame.first_chunk().copied());
+        let arrival = Arrival { mac, ..Arrival::on(IFINDEX) };
+        let from_socket = decode_ip_packet(&frame[eth::LEN..], arrival, &table);
         prop_assert_eq!(verdict(&frame, &table), from_socket);
         if let Verdict::Accepted(facts) = from_socket {
             prop_assert_eq!(facts.key, table.key);

@@ -29,6 +29,7 @@ fn facts(last: u8, priority: u8) -> Facts {
     Facts {
         key: RouterKey::default(),
         source: address(last),
+        mac: None,
         priority: Priority(priority),
         interval: Interval::from_secs(1),
         addresses_differ: false,

@@ -75,6 +75,7 @@ impl Kernel {
     pub(crate) fn receive(&mut self, now: Mono, packet: &Packet) -> Option<WatchEvent> {
         let envelope = Envelope {
             key: Arrival::on(1).key(self.family, packet.message.get(1).copied().unwrap_or(0)),
+            mac: None,
             source: to_abi(packet.source),
             destination: to_abi(group(self.family)),
             ttl: packet.ttl,

@@ -14,9 +14,19 @@ const PANICS: [&str; 7] = [
     "unreachable_unchecked(",
 ];
 /// Clocks that a person or NTP can set.
-const WALL_CLOCKS: [&str; 4] = ["CLOCK_REALTIME", "SystemTime", "UNIX_EPOCH", "bpf_ktime_get_tai_ns"];
+const WALL_CLOCKS: [&str; 6] =
+    ["CLOCK_REALTIME", "CLOCK_TAI", "SystemTime", "UNIX_EPOCH", "gettimeofday", "bpf_ktime_get_tai_ns"];
 /// Where an interval measured on such a clock would be a false failover.
-const TIMED: [&str; 3] = ["agent/src/election", "vrrp/src/", "ebpf/src/"];
+const TIMED: [&str; 8] = [
+    "agent/src/clock.rs",
+    "agent/src/election",
+    "agent/src/guard/",
+    "agent/src/kernel/",
+    "agent/src/net/",
+    "common/src/",
+    "vrrp/src/",
+    "ebpf/src/",
+];
 
 /// Files that do not begin with a `//!` comment.
 pub(super) fn module_docs(tree: &Tree) -> Vec<Finding> {
@@ -100,5 +110,13 @@ mod tests {
         let found = shown(&clocks(&tree));
         assert_eq!(found.len(), 1);
         assert!(found[0].starts_with("agent/src/election/driver.rs:1: `CLOCK_REALTIME`"));
+        for place in [
+            "agent/src/clock.rs",
+            "agent/src/guard/keep.rs",
+            "agent/src/kernel/raw.rs",
+            "common/src/lease.rs",
+        ] {
+            assert_eq!(shown(&clocks(&self::tree(&[(place, text)]))).len(), 1, "{place}");
+        }
     }
 }

@@ -61,6 +61,7 @@ fn instance() -> Instance {
         source: Some(any),
         unicast: false,
         unicast_peers: Vec::new(),
+        trusted: Vec::new(),
         check_unicast_src: true,
         checksum: Checksum::PseudoHeader,
         down_adverts: 3,

@@ -1,6 +1,7 @@
 //! `global_defs`.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::config::diagnostic::Findings;
 use crate::config::keywords::Place;
@@ -68,6 +69,10 @@ impl Defaults {
                     "vrrp_rt_priority" => {
                         self.globals.rt_priority = Some(values::number(word, 1..=99, findings)?);
                     }
+                    "vrrp_startup_delay" => {
+                        let range = Duration::ZERO..=MAX_STARTUP_DELAY;
+                        self.globals.startup_delay = values::seconds(word, range, findings)?;
+                    }
                     "vrrp_down_timer_adverts" => self.down_adverts = values::number(word, 1..=100, findings)?,
                     _ => unsupported(node, findings),
                 }
@@ -82,6 +87,8 @@ pub(super) fn checksum(node: &Node, findings: &mut Findings) -> Option<Checksum>
     values::flag(node, findings).map(|plain| if plain { Checksum::Plain } else { Checksum::PseudoHeader })
 }
 
+/// Longest time that a start may be delayed: a day is a mistake already.
+const MAX_STARTUP_DELAY: Duration = Duration::from_hours(24);
 /// Longest delay or interval of GARP, in seconds: a day, as keepalived has it for the extra ones.
 const MAX_GARP_SECS: u64 = 86_400;
 /// Most GARPs per address and set. keepalived has no bound; more in one burst is a flood.

@@ -7,13 +7,14 @@ use crate::config::diagnostic::{Findings, did_you_mean, quoted};
 use crate::config::keywords::Place;
 use crate::config::lex::Word;
 use crate::config::model::{
-    Checksum, Garp, Instance, Location, Notify, NotifyScript, Peer, State, TrackInterface, Version, Vip,
+    Checksum, Garp, Instance, Location, Notify, NotifyScript, Peer, State, TrackInterface, Trusted, Version,
+    Vip,
 };
 use crate::config::tree::Node;
 
 use super::globals::{Defaults, checksum, set_garp};
 use super::track::ScriptLine;
-use super::{address, command, settle, track, unsupported, values, walk};
+use super::{address, command, settle, track, trusted, unsupported, values, walk};
 
 /// Bytes of a version 2 password.
 const AUTH_LEN: usize = vipward_common::wire::vrrp::AUTH_LEN;
@@ -41,6 +42,9 @@ pub(super) struct Draft {
     /// A line of `unicast_peer` is wrong, and that has been said.
     pub(super) peer_refused: bool,
     pub(super) peers: Vec<Peer>,
+    pub(super) trusted: Vec<Trusted>,
+    /// The first line of `vipward_peers`.
+    pub(super) trusts: Option<Location>,
     pub(super) check_unicast_src: Option<bool>,
     pub(super) checksum: Checksum,
     pub(super) down_adverts: u8,
@@ -69,6 +73,8 @@ pub(super) fn lower(node: &Node, defaults: &Defaults, findings: &mut Findings) -
         unicast: None,
         peer_refused: false,
         peers: Vec::new(),
+        trusted: Vec::new(),
+        trusts: None,
         check_unicast_src: None,
         checksum: defaults.checksum,
         down_adverts: defaults.down_adverts,
@@ -86,6 +92,11 @@ pub(super) fn lower(node: &Node, defaults: &Defaults, findings: &mut Findings) -
 
 impl Draft {
     fn set(&mut self, keyword: &str, node: &Node, findings: &mut Findings) -> Option<()> {
+        if keyword == "vipward_peers" {
+            self.trusts.get_or_insert_with(|| node.at().clone());
+            self.trusted.extend(trusted::read(node, findings));
+            return Some(());
+        }
         if keyword.starts_with("notify") {
             return self.set_notify(keyword, node, findings);
         }

@@ -8,6 +8,7 @@ mod instance;
 mod script;
 mod settle;
 mod track;
+mod trusted;
 mod values;
 
 use std::collections::HashMap;
@@ -114,7 +115,8 @@ fn stands_for(line: &Node, keyword: &str, findings: &Findings) -> bool {
 /// Whether what follows the keyword has the right form.
 fn has_shape(node: &Node, shape: Shape, findings: &mut Findings) -> bool {
     let shown = quoted(&node.keyword().text);
-    let takes_block = matches!(shape, Shape::Named | Shape::Block | Shape::Lines);
+    let either = shape == Shape::WordsOrLines && node.block.is_some();
+    let takes_block = either || matches!(shape, Shape::Named | Shape::Block | Shape::Lines);
     if takes_block != node.block.is_some() {
         let message = if takes_block { "needs a block" } else { "takes no block" };
         findings.error(node.at(), format!("{shown} {message}"));
@@ -124,7 +126,8 @@ fn has_shape(node: &Node, shape: Shape, findings: &mut Findings) -> bool {
         Shape::Flag => (0, 1),
         Shape::Words(least, most) => (least, most),
         Shape::Named => (1, 1),
-        Shape::Block | Shape::Lines => (0, 0),
+        Shape::WordsOrLines if !either => (1, usize::MAX),
+        Shape::Block | Shape::Lines | Shape::WordsOrLines => (0, 0),
     };
     if node.args().len() < least {
         let what = if shape == Shape::Named { "name" } else { "value" };
@@ -166,7 +169,9 @@ mod tests {
             for name in entry.names {
                 let line = match entry.status {
                     Status::Works(Shape::Named) => format!("{name} x {{\n}}"),
-                    Status::Works(Shape::Block | Shape::Lines) => format!("{name} {{\n}}"),
+                    Status::Works(Shape::Block | Shape::Lines | Shape::WordsOrLines) => {
+                        format!("{name} {{\n}}")
+                    }
                     Status::Works(Shape::Flag | Shape::Words(0, _)) => (*name).to_owned(),
                     _ => format!("{name} 1"),
                 };

@@ -11,7 +11,7 @@ use vipward_common::wire::PRIORITY_OWNER;
 
 use super::globals::Defaults;
 use super::instance::{At, Draft};
-use super::{mentions, stands_for};
+use super::{mentions, stands_for, trusted};
 
 const DEFAULT_PRIORITY: u8 = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
@@ -39,6 +39,7 @@ pub(super) fn settle(
     let (state, priority) = state_and_priority(&draft, node.at(), findings);
     let (preempt, preempt_delay) = preemption(&draft, state, priority, findings);
     unicast(&mut draft, family, findings);
+    trusted::settle(&draft, family, findings);
     vips(&mut draft.vips, node, family, draft.unicast.is_some(), findings);
 
     for (keyword, missing) in
@@ -66,6 +67,7 @@ pub(super) fn settle(
         source: draft.source.map(|(source, _)| source),
         unicast,
         unicast_peers: draft.peers,
+        trusted: draft.trusted,
         // keepalived's default is no check: adverts of anybody would count.
         check_unicast_src: unicast && draft.check_unicast_src.unwrap_or(defaults.check_unicast_src),
         checksum: draft.checksum,

@@ -60,7 +60,18 @@ impl Wire {
     /// Captures on every port of the lab's bridge, those of later hosts too.
     pub fn start(lab: &Lab) -> Result<Wire> {
         let bridge = lab.bridge().interface_index("br0")?;
-        let socket = lab.bridge().enter(|| open(bridge))??;
+        Wire::capture(lab, &filter(bridge))
+    }
+
+    /// Captures adverts over IPv4 and ARP at the ports of two hosts alone, whatever floods the others send.
+    pub fn of_two(lab: &Lab, hosts: [&str; 2]) -> Result<Wire> {
+        let [a, b] = hosts;
+        let ports = [lab.bridge().interface_index(a)?, lab.bridge().interface_index(b)?];
+        Wire::capture(lab, &filter_ports(ports))
+    }
+
+    fn capture(lab: &Lab, filter: &[SockFilter]) -> Result<Wire> {
+        let socket = lab.bridge().enter(|| open(filter))??;
         let frames = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let (kept, ending) = (Arc::clone(&frames), Arc::clone(&stop));
@@ -112,31 +123,56 @@ fn lock(frames: &Mutex<Vec<Frame>>) -> MutexGuard<'_, Vec<Frame>> {
     frames.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Opens a packet socket for what comes in at any interface but the bridge's own, where floods arrive again.
-fn open(bridge: u32) -> Result<Socket> {
+/// Opens a packet socket for what passes `filter`.
+fn open(filter: &[SockFilter]) -> Result<Socket> {
     const ALL: i32 = 0x0003; // ETH_P_ALL
     let protocol = Protocol::from(i32::from(u16::try_from(ALL)?.to_be()));
     let socket =
         Socket::new(Domain::PACKET, Type::RAW, Some(protocol)).context("cannot open a packet socket")?;
-    socket.attach_filter(&filter(bridge)).context("cannot attach the capture's filter")?;
+    socket.attach_filter(filter).context("cannot attach the capture's filter")?;
     setsockopt(&socket, sockopt::RcvBufForce, &BUFFER).context("cannot enlarge the capture's buffer")?;
     setsockopt(&socket, sockopt::ReceiveTimestampns, &true).context("cannot have frames stamped")?;
     socket.set_read_timeout(Some(CHECK))?;
     Ok(socket)
 }
 
-/// Classic BPF: incoming ARP, VRRP over IPv4 and IPv6, neighbour advertisements. So the thousands of probes that
-/// pass at the same time wake nobody.
+const BYTE: u16 = 0x30; // BPF_LD | BPF_B | BPF_ABS
+const HALF: u16 = 0x28;
+const WORD: u16 = 0x20;
+const EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+const RETURN: u16 = 0x06;
+const ANCILLARY: u32 = 0xffff_f000; // SKF_AD_OFF
+const OUTGOING: u32 = 4; // PACKET_OUTGOING
+
+fn load(size: u16, offset: u32) -> SockFilter {
+    SockFilter::new(size, 0, 0, offset)
+}
+
+fn equal(value: u32, then: u8, otherwise: u8) -> SockFilter {
+    SockFilter::new(EQUAL, then, otherwise, value)
+}
+
+/// Classic BPF: ARP, and VRRP over IPv4, that comes in at one of two ports.
+fn filter_ports([a, b]: [u32; 2]) -> [SockFilter; 12] {
+    [
+        load(BYTE, ANCILLARY + 4), // SKF_AD_PKTTYPE
+        equal(OUTGOING, 9, 0),
+        load(WORD, ANCILLARY + 8), // SKF_AD_IFINDEX
+        equal(a, 1, 0),
+        equal(b, 0, 6),
+        load(HALF, 12),
+        equal(0x0806, 3, 0),
+        equal(0x0800, 0, 3),
+        load(BYTE, 23),
+        equal(112, 0, 1),
+        SockFilter::new(RETURN, 0, 0, 0xffff),
+        SockFilter::new(RETURN, 0, 0, 0),
+    ]
+}
+
+/// Classic BPF: incoming ARP, VRRP over IPv4 and IPv6, neighbour advertisements, at any interface but the bridge's own,
+/// where floods arrive again. So the thousands of probes that pass at the same time wake nobody.
 fn filter(bridge: u32) -> [SockFilter; 17] {
-    const BYTE: u16 = 0x30; // BPF_LD | BPF_B | BPF_ABS
-    const HALF: u16 = 0x28;
-    const WORD: u16 = 0x20;
-    const EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-    const RETURN: u16 = 0x06;
-    const ANCILLARY: u32 = 0xffff_f000; // SKF_AD_OFF
-    const OUTGOING: u32 = 4; // PACKET_OUTGOING
-    let load = |size, offset| SockFilter::new(size, 0, 0, offset);
-    let equal = |value, then, otherwise| SockFilter::new(EQUAL, then, otherwise, value);
     [
         load(BYTE, ANCILLARY + 4), // SKF_AD_PKTTYPE
         equal(OUTGOING, 14, 0),
