@@ -20,14 +20,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::sync::watch;
 use vipward::render::apply;
-use vipward::render::engine::{Engine, Options, Render, ResourceReport, Templates};
-use vipward::render::feed::Feed;
+use vipward::render::engine::{Engine, Options, Render, RenderError, ResourceReport, Templates};
 use vipward::render::keys::Keys;
 use vipward::render::nginx::Installation;
 use vipward::render::pending::Pending;
 use vipward::render::reload::BackOff;
 use vipward::render::resource::{self, Defaults, Wait};
 use vipward::render::settings::Schedule;
+use vipward::render::store::{Health, Live};
 
 /// Longer than anything here takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(40);
@@ -168,8 +168,12 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 struct Values;
 
 impl Render for Values {
-    fn render(&self, keys: &Keys) -> Result<String, String> {
+    fn render(&self, keys: &Keys) -> Result<String, RenderError> {
         Ok(keys.iter().map(|(_, value)| value).collect())
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
     }
 }
 
@@ -177,6 +181,22 @@ impl Templates for Values {
     fn load(&self, _: &Path) -> Result<Arc<dyn Render>, String> {
         Ok(Arc::new(Values))
     }
+}
+
+/// A store that holds these keys.
+pub fn store(pairs: &[(&str, &str)]) -> Live {
+    let (live, mut keys) = (Live::default(), Keys::default());
+    for (path, value) in pairs {
+        keys.set(path, value);
+    }
+    live.replace(keys, 1);
+    live.set_health(Health::Connected { since: Instant::now(), node: "memory".into() });
+    live
+}
+
+/// Changes the key `/a`.
+pub fn write(live: &Live, value: &str) {
+    live.update(live.revision() + 1, |batch| batch.put("/a", value.as_bytes()));
 }
 
 /// An engine that runs.
@@ -200,7 +220,7 @@ impl Running {
 }
 
 /// Starts an engine for the resources of `nginx`.
-pub fn engine(nginx: &Nginx, feed: Arc<Feed>) -> Running {
+pub fn engine(nginx: &Nginx, live: Live) -> Running {
     let loaded = resource::load(&nginx.path("confd"), &Defaults::default());
     assert!(loaded.findings.is_empty(), "{:?}", loaded.findings);
     let options = Options {
@@ -212,6 +232,6 @@ pub fn engine(nginx: &Nginx, feed: Arc<Feed>) -> Running {
     };
     let (stop, stopped) = watch::channel(false);
     let pending = Pending::open(&nginx.path("run")).expect("run dir");
-    let (engine, reports) = Engine::new(loaded, options, feed, Arc::new(Values), pending, stopped);
+    let (engine, reports) = Engine::new(loaded, options, live, Arc::new(Values), pending, stopped);
     Running { stop, reports, task: tokio::spawn(engine.run()) }
 }

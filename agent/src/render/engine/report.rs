@@ -89,10 +89,10 @@ pub(super) fn all(
     slots: &[Slot],
     groups: &[Group],
     rejected: &[(PathBuf, String)],
-    stale: Option<&(SystemTime, String)>,
+    outage: Option<&(SystemTime, String)>,
 ) -> Vec<ResourceReport> {
     let mut reports: Vec<ResourceReport> =
-        slots.iter().map(|slot| of(slot, groups.get(slot.group), stale)).collect();
+        slots.iter().map(|slot| of(slot, groups.get(slot.group), outage)).collect();
     reports.extend(rejected.iter().map(|(file, why)| ResourceReport {
         name: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         state: State::Rejected,
@@ -102,14 +102,13 @@ pub(super) fn all(
     reports
 }
 
-fn of(slot: &Slot, group: Option<&Group>, stale: Option<&(SystemTime, String)>) -> ResourceReport {
+fn of(slot: &Slot, group: Option<&Group>, outage: Option<&(SystemTime, String)>) -> ResourceReport {
     let history = &slot.history;
     let (stale_since, store_error) =
-        stale.map_or((None, None), |(since, why)| (time(Some(*since)), Some(why.clone())));
+        outage.map_or((None, None), |(since, why)| (time(Some(*since)), Some(why.clone())));
     let state = match (&slot.failure, history.last_success) {
-        (Some(RenderError::Waiting { .. }), _) => State::Waiting,
         (Some(RenderError::Failed(_)), _) => State::Failed,
-        (None, None) => State::Waiting,
+        (Some(RenderError::Waiting { .. }), _) | (None, None) => State::Waiting,
         (None, Some(_)) => State::Ok,
     };
     ResourceReport {
