@@ -16,9 +16,7 @@ pub fn sources(settings: &Settings) -> Result<Sources, Error> {
     let store = Store::open(options(settings))?;
     let schedule = settings.schedule;
     Ok(Sources {
-        store: Box::new(move |paths, live| {
-            tokio::spawn(feed(store, schedule, paths, live));
-        }),
+        store: Box::new(move |paths, live| tokio::spawn(feed(store, schedule, paths, live))),
         templates: Arc::new(Folder::of(settings)),
     })
 }

@@ -12,6 +12,7 @@ use crate::control::status::{
 };
 use crate::election::message::{LeaseState, Snapshot, Transition};
 use crate::kernel::Kind;
+use crate::render::engine::ResourceReport;
 
 /// When an instance changed its state, and why.
 type LastTransition = (SystemTime, String);
@@ -92,7 +93,11 @@ impl History {
     }
 
     /// The whole answer.
-    pub(super) fn status(&self, mut instances: Vec<Snapshot>) -> StatusSnapshot {
+    pub(super) fn status(
+        &self,
+        mut instances: Vec<Snapshot>,
+        resources: Vec<ResourceReport>,
+    ) -> StatusSnapshot {
         // The election has them in the order in which they came.
         instances.sort_by_key(|instance| self.order.get(&instance.name).copied().unwrap_or(usize::MAX));
         StatusSnapshot {
@@ -102,7 +107,7 @@ impl History {
             started: rfc3339(self.started),
             instances: instances.into_iter().map(|instance| self.instance(instance)).collect(),
             scripts: self.scripts.clone(),
-            resources: Vec::new(),
+            resources,
         }
     }
 
@@ -224,7 +229,7 @@ mod tests {
     fn instances_are_in_the_order_of_the_configuration() {
         let mut history = History::new();
         history.list_instances("n1".to_owned(), ["first", "second", "third"].map(str::to_owned).into_iter());
-        let status = history.status(["third", "new", "first", "second"].map(snapshot).to_vec());
+        let status = history.status(["third", "new", "first", "second"].map(snapshot).to_vec(), Vec::new());
         let names: Vec<&str> = status.instances.iter().map(|instance| instance.name.as_str()).collect();
         assert_eq!(names, ["first", "second", "third", "new"]);
         assert_eq!(status.router_id, "n1");
@@ -232,7 +237,7 @@ mod tests {
 
     #[test]
     fn rejections_are_counted_by_reason_and_as_a_sum() {
-        let status = History::new().status(vec![snapshot("a")]);
+        let status = History::new().status(vec![snapshot("a")], Vec::new());
         let instance = status.instances.first().expect("one");
         assert_eq!(instance.adverts_rejected, 5);
         assert_eq!(instance.adverts_rejected_by.get("auth_data"), Some(&3));

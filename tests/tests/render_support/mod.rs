@@ -232,6 +232,7 @@ pub fn engine(nginx: &Nginx, live: Live) -> Running {
     };
     let (stop, stopped) = watch::channel(false);
     let pending = Pending::open(&nginx.path("run")).expect("run dir");
-    let (engine, reports) = Engine::new(loaded, options, live, Arc::new(Values), pending, stopped);
+    let (shown, reports) = watch::channel(Vec::new());
+    let engine = Engine::new(loaded, options, live, Arc::new(Values), pending, shown, stopped);
     Running { stop, reports, task: tokio::spawn(engine.run()) }
 }

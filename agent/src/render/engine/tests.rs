@@ -93,8 +93,9 @@ impl World {
         let loaded = resource::load(self.dir.path(), &Defaults::default());
         let pending = Pending::open(&self.path("run")).expect("run dir");
         let (stop, stopped) = watch::channel(false);
-        let (engine, reports) =
-            Engine::new(loaded, self.options, self.live.clone(), Arc::new(Printers), pending, stopped);
+        let (shown, reports) = watch::channel(Vec::new());
+        let templates = Arc::new(Printers);
+        let engine = Engine::new(loaded, self.options, self.live.clone(), templates, pending, shown, stopped);
         (engine, reports, stop)
     }
 
