@@ -269,7 +269,15 @@ mod tests {
             ..ResourceReport::default()
         };
         let snapshot = StatusSnapshot { resources: vec![www, db], ..StatusSnapshot::default() };
-        insta::assert_snapshot!(render(&snapshot, Colour::No), @"");
+        insta::assert_snapshot!(render(&snapshot, Colour::No), @r"
+        RESOURCE  STATE     FILE                        CHANGED (UTC)        RELOAD
+        www.toml  STALE     /etc/nginx/conf.d/www.conf  2023-11-14 22:13:20  failed
+        db.toml   REJECTED  -                           -                    -
+
+        the store is out of reach since 2023-11-14 22:13:20, and files may be out of date: connection refused
+        www.toml: 3 reloads in a row failed: reload_cmd `x` failed: exit status 1
+        db.toml: db.toml:1:1: error: �[2J (next try 2023-11-14 22:13:20)
+        ");
     }
 
     #[test]
