@@ -9,6 +9,7 @@ mod notify;
 mod preemption;
 mod privileges;
 mod reload;
+mod rendering;
 mod seen;
 mod startup;
 mod status;
