@@ -26,6 +26,13 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// From a put in etcd to the renamed file, vipward and a confd on PATH; `render --help` tells the options.
+    #[command(disable_help_flag = true)]
+    Render {
+        /// Handed to the bench: `--rounds N`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// What a packet costs in the XDP program, by its kind, and as a multiple of an ARP packet.
     Packets,
 }
@@ -33,28 +40,34 @@ enum What {
 /// Runs the verb. Missed goals are printed and are no failure.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let verb = match &options.what {
-        What::Failover { .. } => "bench failover",
-        What::Packets => "bench packets",
+        What::Failover { .. } => Some("bench failover"),
+        What::Packets => Some("bench packets"),
+        // An etcd and a folder are anybody's.
+        What::Render { .. } => None,
     };
-    root::required("the bench makes network namespaces and loads BPF programs", verb)?;
+    if let Some(verb) = verb {
+        root::required("the bench makes network namespaces and loads BPF programs", verb)?;
+    }
     setup::ensure(Need::Tests)?;
     match &options.what {
-        What::Failover { args } => failover(args),
+        What::Failover { args } => bench("vipward-bench", args),
+        What::Render { args } => bench("vipward-bench-render", args),
         What::Packets => packets(),
     }
 }
 
-fn failover(args: &[OsString]) -> Result<ExitCode> {
+/// Builds and runs one of the programs of the tests' crate.
+fn bench(program: &str, args: &[OsString]) -> Result<ExitCode> {
     // The bench shares the CPUs with what it measures, so it is built for release too.
     for package in ["vipward", "vipward-tests"] {
         say::line("build", format_args!("cargo build --release --package {package}"));
         programs::run(workspace::cargo().args(["build", "--release", "--package", package]))?;
     }
     let release = workspace::target_dir().join("release");
-    let mut bench = Command::new(release.join("vipward-bench"));
+    let mut bench = Command::new(release.join(program));
     bench.current_dir(workspace::root()).env("VIPWARD_BIN", release.join("vipward"));
     bench.arg("--results").arg(results()).args(args).stdin(Stdio::null());
-    let status = bench.status().context("cannot run vipward-bench")?;
+    let status = bench.status().with_context(|| format!("cannot run {program}"))?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
