@@ -14,6 +14,7 @@
 pub mod apply;
 pub mod check;
 pub mod connect;
+mod discover;
 mod document;
 pub mod engine;
 pub mod keys;
