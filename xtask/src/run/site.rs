@@ -90,7 +90,6 @@ impl Site {
     /// Makes hosts and starts nginx and the probes; the agents start with [`Deed::Start`].
     pub(super) fn build(scene: Scene, agent: &Path, etcd: bool) -> Result<Site> {
         let lab = Lab::new()?;
-        let store = Store::start(&lab, etcd, agent)?;
         let mut nodes = Vec::new();
         for name in ["n1", "n2"] {
             let host = lab.host(name)?;
@@ -98,6 +97,7 @@ impl Site {
             nodes.push(Node { agent: None, nginx: Some(Nginx::start(&host)?), host });
         }
         let client = lab.host("client")?;
+        let store = Store::start(&lab, etcd, agent)?;
         let probe = |instance: &super::settings::Instance| Pages::start(&client, instance.vip, PROBE_PERIOD);
         let probes = scene.instances(0).iter().map(probe).collect::<Result<_>>()?;
         let bystander = Bystander::start(&lab, &client)?;
