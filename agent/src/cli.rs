@@ -4,7 +4,7 @@
 mod render;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -108,6 +108,11 @@ pub struct Run {
     pub render: RenderOptions,
 }
 
+/// Whether a keepalived.conf is missing that nobody named: who has a confd directory need not have one.
+pub fn is_absent_default(file: &Path) -> bool {
+    file == Path::new(DEFAULT_CONFIG) && file.try_exists().is_ok_and(|exists| !exists)
+}
+
 /// What becomes of the VIPs when the agent dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnCrash {
@@ -174,6 +179,9 @@ pub struct Check {
     /// keepalived.conf to check
     #[arg(short = 'f', long = "file", env = "VIPWARD_FILE", default_value = DEFAULT_CONFIG, value_name = "FILE")]
     pub file: PathBuf,
+    /// confd directory to check as well: its resources and templates
+    #[arg(long, env = "VIPWARD_CONFDIR", value_name = "DIR")]
+    pub confdir: Option<PathBuf>,
     /// Unknown keywords are warnings instead of errors
     #[arg(long, env = "VIPWARD_LENIENT")]
     pub lenient: bool,

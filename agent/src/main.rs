@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use vipward::cli::{Cli, Command, Confd};
+use vipward::cli::{self, Cli, Command, Confd};
 use vipward::control::show::{self, Show};
 use vipward::control::verbs;
-use vipward::render::{connect, nginx, service, template};
+use vipward::render::{check, connect, nginx, service, template};
 use vipward::{config, guard, kv, logging, supervise};
 
 fn main() -> ExitCode {
@@ -38,7 +38,13 @@ fn run(command: Command) -> anyhow::Result<u8> {
         }
         Command::Check(options) => {
             let read = config::Options { lenient: options.lenient };
-            Ok(config::report::check(&options.file, &read, &mut std::io::stdout().lock())?)
+            let mut out = std::io::stdout().lock();
+            let Some(confdir) = &options.confdir else {
+                return Ok(config::report::check(&options.file, &read, &mut out)?);
+            };
+            let alone = cli::is_absent_default(&options.file);
+            let first = if alone { 0 } else { config::report::check(&options.file, &read, &mut out)? };
+            Ok(check::check(confdir, &mut out)?.max(first))
         }
         Command::Status(options) => {
             show::status(&options.run_dir.run_dir, Show { json: options.json, watch: options.watch })?;

@@ -9,9 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use ::vipward::render::engine::State;
-use ::vipward::render::keys::Keys;
-use ::vipward::render::store::Live;
-use render_support::{Nginx, engine, until};
+use render_support::{Nginx, engine, store, until, write};
 use vipward_tests::lab::vipward;
 
 fn run(program: &Path, arguments: &[&str]) -> (Option<i32>, String) {
@@ -62,14 +60,11 @@ async fn nginx_check_serves_as_a_check_cmd() {
         nginx.path("").display()
     );
     fs::write(&file, text + &check).expect("written");
-    let live = Live::default();
-    let mut keys = Keys::default();
-    keys.set("/a", "server { listen 127.0.0.1:1; }");
-    render_support::fill(&live, keys);
+    let live = store(&[("/a", "server { listen 127.0.0.1:1; }")]);
     let running = engine(&nginx, live.clone());
     let dest = nginx.path("conf.d/site.conf");
     until("the good one", || fs::read_to_string(&dest).is_ok_and(|text| text.contains("listen"))).await;
-    live.update(2, |batch| batch.put("/a", b"server { lisen 1; }"));
+    write(&live, "server { lisen 1; }");
     until("the refusal", || running.report().state == State::Failed).await;
     let error = running.report().last_error.expect("failed");
     assert!(error.contains("unknown directive \"lisen\""), "{error}");

@@ -9,13 +9,11 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
-use render_support::{Nginx, engine, fetch, free_port, server, until};
+use render_support::{Nginx, engine, fetch, free_port, server, store, until, write};
 use tokio::sync::watch;
 use vipward::render::engine::State;
-use vipward::render::keys::Keys;
 use vipward::render::nginx::check::{CheckError, check};
 use vipward::render::nginx::reload::{ReloadError, reload};
-use vipward::render::store::Live;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -105,16 +103,13 @@ async fn a_port_in_use_is_rolled_back_and_tried_again() {
     let (port, taken) = (free_port(), TcpListener::bind("127.0.0.1:0").expect("bound"));
     let taken_port = taken.local_addr().expect("address").port();
     nginx.start();
-    let live = Live::default();
-    let mut keys = Keys::default();
-    keys.set("/a", &server(port, "one"));
-    render_support::fill(&live, keys);
+    let live = store(&[("/a", &server(port, "one"))]);
     let running = engine(&nginx, live.clone());
     until("the first", || fetch(port).as_deref() == Some("one")).await;
 
     let fragment = server(taken_port, "two");
     checked(&nginx, &fragment, &nginx.path("conf.d/site.conf")).await.expect("nginx -t sees nothing wrong");
-    live.update(2, |batch| batch.put("/a", fragment.as_bytes()));
+    write(&live, &fragment);
     until("the refusal", || running.report().state == State::Failed).await;
     let error = running.report().last_error.expect("failed");
     assert!(
@@ -136,16 +131,12 @@ async fn one_bad_file_does_not_keep_the_others_from_nginx() {
     let (one, two) = (free_port(), free_port());
     nginx.start();
     nginx.resource("good.conf", "/good");
-    let live = Live::default();
-    let mut keys = Keys::default();
-    keys.set("/a", "bad;");
-    keys.set("/good", &server(two, "good"));
-    render_support::fill(&live, keys);
+    let live = store(&[("/a", "bad;"), ("/good", &server(two, "good"))]);
     let running = engine(&nginx, live.clone());
     until("the good one", || fetch(two).as_deref() == Some("good")).await;
     until("the bad one", || running.report().state == State::Failed).await;
     assert!(!nginx.path("conf.d/site.conf").exists(), "there was none before");
-    live.update(2, |batch| batch.put("/a", server(one, "mended").as_bytes()));
+    write(&live, &server(one, "mended"));
     until("the mended one", || fetch(one).as_deref() == Some("mended")).await;
     running.stop().await;
 }

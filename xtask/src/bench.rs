@@ -47,6 +47,13 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// From a put in etcd to the renamed file, vipward and a confd on PATH; `render --help` tells the options.
+    #[command(disable_help_flag = true)]
+    Render {
+        /// Handed to the bench: `--rounds N`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// What a packet costs in the XDP program, by its kind, and as a multiple of an ARP packet.
     Packets,
 }
@@ -54,13 +61,17 @@ enum What {
 /// Runs the verb. Missed goals are printed and are no failure.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let verb = match &options.what {
-        What::Failover { .. } => "bench failover",
-        What::Flood { .. } => "bench flood",
-        What::Starvation { .. } => "bench starvation",
-        What::Reload { .. } => "bench reload",
-        What::Packets => "bench packets",
+        What::Failover { .. } => Some("bench failover"),
+        What::Flood { .. } => Some("bench flood"),
+        What::Starvation { .. } => Some("bench starvation"),
+        What::Reload { .. } => Some("bench reload"),
+        What::Packets => Some("bench packets"),
+        // An etcd and a folder are anybody's.
+        What::Render { .. } => None,
     };
-    root::required("the bench makes network namespaces and loads BPF programs", verb)?;
+    if let Some(verb) = verb {
+        root::required("the bench makes network namespaces and loads BPF programs", verb)?;
+    }
     setup::ensure(Need::Tests)?;
     match &options.what {
         What::Failover { args } => suite("failover", args),
@@ -71,21 +82,28 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             Ok(status)
         }
         What::Reload { args } => suite("reload", args),
+        What::Render { args } => program("vipward-bench-render", &[], args),
         What::Packets => cargo_bench("packets").map(|()| ExitCode::SUCCESS),
     }
 }
 
+/// One suite of the bench of pairs.
 fn suite(name: &str, args: &[OsString]) -> Result<ExitCode> {
+    program("vipward-bench", &["--suite", name], args)
+}
+
+/// Builds and runs one of the programs of the tests' crate.
+fn program(name: &str, first: &[&str], args: &[OsString]) -> Result<ExitCode> {
     // The bench shares the CPUs with what it measures, so it is built for release too.
     for package in ["vipward", "vipward-tests"] {
         say::line("build", format_args!("cargo build --release --package {package}"));
         programs::run(workspace::cargo().args(["build", "--release", "--package", package]))?;
     }
     let release = workspace::target_dir().join("release");
-    let mut bench = Command::new(release.join("vipward-bench"));
+    let mut bench = Command::new(release.join(name));
     bench.current_dir(workspace::root()).env("VIPWARD_BIN", release.join("vipward"));
-    bench.args(["--suite", name]).arg("--results").arg(results()).args(args).stdin(Stdio::null());
-    let status = bench.status().context("cannot run vipward-bench")?;
+    bench.args(first).arg("--results").arg(results()).args(args).stdin(Stdio::null());
+    let status = bench.status().with_context(|| format!("cannot run {name}"))?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

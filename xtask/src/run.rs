@@ -4,6 +4,7 @@ mod scene;
 mod settings;
 mod site;
 mod stop;
+mod store;
 mod table;
 
 use std::env;
@@ -30,6 +31,9 @@ pub(crate) struct Options {
     /// End after the demonstration; the exit code says whether every step did what it should within its bound.
     #[arg(long, conflicts_with = "args")]
     once: bool,
+    /// The nodes render from an etcd on a host of its own instead of a file.
+    #[arg(long, conflicts_with = "args")]
+    etcd: bool,
     /// Instead of the lab, run the agent on this host: `vipward run ARGS`.
     #[arg(last = true)]
     args: Vec<OsString>,
@@ -43,11 +47,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         return Err(error).with_context(|| format!("cannot run {}", agent.display()));
     }
     root::required("the lab makes network namespaces", "run")?;
+    // Stores come with what the tests need.
+    let need = if options.etcd { Need::Tests } else { Need::Lab };
     let agent = match env::var_os(BINARY_VARIABLE) {
         Some(binary) => PathBuf::from(binary),
-        None => build(Need::Lab)?,
+        None => build(need)?,
     };
-    demonstrate(&agent, options.once)
+    demonstrate(&agent, options)
 }
 
 /// Whether there is a `--`, even with nothing after it: that asks for the agent with its defaults, and the parser
@@ -64,17 +70,17 @@ fn build(need: Need) -> Result<PathBuf> {
     Ok(workspace::target_dir().join("release/vipward"))
 }
 
-/// Plays all scenes; the last one's lab stays up until Ctrl-C unless `once`.
-fn demonstrate(agent: &Path, once: bool) -> Result<ExitCode> {
+/// Plays all scenes; the last one's lab stays up until Ctrl-C unless it is to end by itself.
+fn demonstrate(agent: &Path, options: &Options) -> Result<ExitCode> {
     stop::watch_signals()?;
     let mut good = true;
     let mut scenes = Scene::all()?.into_iter().peekable();
     while let Some(scene) = scenes.next() {
-        let Some(mut site) = scene.play(agent, &mut good)? else {
+        let Some(mut site) = scene.play(agent, options.etcd, &mut good)? else {
             println!("\n  interrupted; the lab is removed");
             return Ok(ExitCode::from(INTERRUPTED));
         };
-        if scenes.peek().is_none() && !once {
+        if scenes.peek().is_none() && !options.once {
             site.stay_up()?;
         }
     }

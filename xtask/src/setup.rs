@@ -56,6 +56,12 @@ const TOOLS: &[Tool] = &[
     Tool { program: "ip", file: None, need: Need::Lab, packages: &["iproute2"] },
     Tool { program: "nginx", file: None, need: Need::Lab, packages: &["nginx-light"] },
     Tool { program: "curl", file: None, need: Need::Lab, packages: &["curl"] },
+    Tool {
+        program: "nginx",
+        file: Some("/usr/lib/nginx/modules/ngx_stream_module.so"),
+        need: Need::Tests,
+        packages: &["libnginx-mod-stream"],
+    },
     Tool { program: "keepalived", file: None, need: Need::Tests, packages: &["keepalived"] },
     Tool { program: "tshark", file: None, need: Need::Tests, packages: &["tshark"] },
     Tool { program: "arping", file: None, need: Need::Tests, packages: &["arping"] },

@@ -39,7 +39,8 @@ pub fn check(path: &Path, options: &Options, out: &mut impl Write) -> io::Result
     })
 }
 
-fn plural(count: usize, noun: &str) -> String {
+/// `1 resource`, `2 resources`.
+pub(crate) fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 

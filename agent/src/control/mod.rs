@@ -13,6 +13,7 @@ pub mod client;
 pub mod protocol;
 pub mod reasons;
 pub mod render;
+mod resources;
 pub mod rundir;
 pub mod server;
 pub mod show;

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::reasons::{explain, who};
+use super::resources;
 use super::status::{Datapath, Family, InstanceStatus, ScriptStatus, State, StatusSnapshot};
 
 /// VIPs that are named in a row before the rest is counted.
@@ -35,15 +36,20 @@ pub fn render(snapshot: &StatusSnapshot, colour: Colour) -> String {
             "SINCE (UTC)",
             "VIPS",
         ];
-        let mut rows = vec![Row { cells: header.map(str::to_owned), paint: "1" }];
-        rows.extend(snapshot.instances.iter().map(instance_row));
-        table(&mut text, &rows, colour);
+        table(&mut text, &header, snapshot.instances.iter().map(instance_row), colour);
+    }
+    if !snapshot.resources.is_empty() {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        table(&mut text, &resources::HEADER, snapshot.resources.iter().map(resources::row), colour);
     }
     let notes: Vec<String> = snapshot
         .instances
         .iter()
         .flat_map(instance_notes)
         .chain(snapshot.scripts.iter().filter_map(script_note))
+        .chain(resources::notes(&snapshot.resources))
         .collect();
     if !notes.is_empty() {
         text.push('\n');
@@ -52,33 +58,32 @@ pub fn render(snapshot: &StatusSnapshot, colour: Colour) -> String {
         text.push_str(&note);
         text.push('\n');
     }
-    if !snapshot.resources.is_empty() {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "\n{} rendered resources (see --json)", snapshot.resources.len());
-    }
     text
 }
 
-struct Row {
-    cells: [String; 9],
+/// A line of a table.
+pub(super) struct Row {
+    pub(super) cells: Vec<String>,
     /// SGR parameters of the column in which colour says something: all of the header, the state elsewhere.
-    paint: &'static str,
+    pub(super) paint: &'static str,
 }
 
 /// The column of the state.
 const STATE: usize = 1;
 
-fn table(text: &mut String, rows: &[Row], colour: Colour) {
-    let mut widths = [0; 9];
-    for row in rows {
+fn table(text: &mut String, header: &[&str], rows: impl Iterator<Item = Row>, colour: Colour) {
+    let header = Row { cells: header.iter().map(ToString::to_string).collect(), paint: "1" };
+    let mut widths = vec![0; header.cells.len()];
+    let rows: Vec<Row> = std::iter::once(header).chain(rows).collect();
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(&row.cells) {
             *width = (*width).max(cell.chars().count());
         }
     }
     for (number, row) in rows.iter().enumerate() {
         let mut line = String::new();
-        for (column, (cell, width)) in row.cells.iter().zip(widths).enumerate() {
-            let padded = format!("{cell:width$}");
+        for (column, (cell, width)) in row.cells.iter().zip(&widths).enumerate() {
+            let padded = format!("{cell:0$}", *width);
             if colour == Colour::Yes && !row.paint.is_empty() && (number == 0 || column == STATE) {
                 let _ = write!(line, "\x1b[{}m{padded}\x1b[0m", row.paint);
             } else {
@@ -118,7 +123,7 @@ fn instance_row(instance: &InstanceStatus) -> Row {
         Some(Datapath::XdpGeneric) => "xdp-generic",
         Some(Datapath::Socket) => "socket",
     };
-    let cells = [
+    let cells = vec![
         printable(&instance.name),
         state.to_owned(),
         priority,
@@ -141,7 +146,7 @@ fn vips(vips: &[String]) -> String {
 }
 
 /// `2023-11-14T22:13:20.123Z` as `2023-11-14 22:13:20`; the header names the zone.
-fn to_the_second(time: &str) -> String {
+pub(super) fn to_the_second(time: &str) -> String {
     let whole = time.split_once('.').map_or_else(|| time.trim_end_matches('Z'), |(whole, _)| whole);
     printable(whole).replace('T', " ")
 }
@@ -194,7 +199,7 @@ fn script_note(script: &ScriptStatus) -> Option<String> {
 }
 
 /// Names and details come from files and scripts: no escape sequence of theirs reaches the terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.replace(|c: char| c.is_control(), "\u{fffd}")
 }
 
@@ -202,6 +207,7 @@ fn printable(text: &str) -> String {
 mod tests {
     use super::super::status::tests::sample;
     use super::*;
+    use crate::render::engine::{self as resource, ReloadReport, ResourceReport};
 
     #[test]
     fn a_table_and_what_needs_attention() {
@@ -237,6 +243,44 @@ mod tests {
         }
         let trimmed: Vec<&str> = painted.lines().map(str::trim_end).collect();
         assert_eq!(trimmed, plain.lines().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn rendered_files_have_a_table_of_their_own() {
+        let time = Some("2023-11-14T22:13:20.123Z".to_owned());
+        let reload = ReloadReport {
+            state: "failed".into(),
+            failures: 3,
+            last_error: Some("reload_cmd `x` failed: exit status 1".into()),
+            ..ReloadReport::default()
+        };
+        let www = ResourceReport {
+            name: "www.toml".into(),
+            dest: "/etc/nginx/conf.d/www.conf".into(),
+            state: resource::State::Ok,
+            last_change: time.clone(),
+            stale_since: time.clone(),
+            store_error: Some("connection refused".into()),
+            reload: Some(reload),
+            ..ResourceReport::default()
+        };
+        let db = ResourceReport {
+            name: "db.toml".into(),
+            state: resource::State::Rejected,
+            last_error: Some("db.toml:1:1: error: \x1b[2J".into()),
+            next_try: time,
+            ..ResourceReport::default()
+        };
+        let snapshot = StatusSnapshot { resources: vec![www, db], ..StatusSnapshot::default() };
+        insta::assert_snapshot!(render(&snapshot, Colour::No), @r"
+        RESOURCE  STATE     FILE                        CHANGED (UTC)        RELOAD
+        www.toml  STALE     /etc/nginx/conf.d/www.conf  2023-11-14 22:13:20  failed
+        db.toml   REJECTED  -                           -                    -
+
+        the store is out of reach since 2023-11-14 22:13:20, and files may be out of date: connection refused
+        www.toml: 3 reloads in a row failed: reload_cmd `x` failed: exit status 1
+        db.toml: db.toml:1:1: error: �[2J (next try 2023-11-14 22:13:20)
+        ");
     }
 
     #[test]

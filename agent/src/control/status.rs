@@ -6,6 +6,8 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use crate::render::engine::ResourceReport;
+
 /// Everything that the agent knows of itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -23,7 +25,7 @@ pub struct StatusSnapshot {
     /// Health scripts that run.
     pub scripts: Vec<ScriptStatus>,
     /// Rendered files.
-    pub resources: Vec<serde_json::Value>,
+    pub resources: Vec<ResourceReport>,
 }
 
 /// One VRRP instance.

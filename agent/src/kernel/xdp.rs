@@ -1,19 +1,19 @@
-//! The path through the XDP program: maps, commands, events.
+//! The path through the XDP program: maps, events.
+
+mod commands;
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
-use std::time::Duration;
 
 use aya::Ebpf;
 use aya::maps::{HashMap as BpfHashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf};
-use aya::programs::{TestRun as _, TestRunOptions, Xdp};
 use aya::util::nr_cpus;
 use nix::errno::Errno;
 use vipward_common::abi::{
-    self, Command, Counters, Event, Heard, MAX_ROUTERS, OP_CLAIM, OP_OFF, OP_PREPARE, OP_REPORT, OP_WATCH,
-    Peer, PeerKey, Router, RouterKey, Rules, Stranger, TIMER_KEEP, VipKey, names,
+    self, Command, Counters, Event, Heard, MAX_ROUTERS, OP_CLAIM, OP_OFF, OP_REPORT, OP_WATCH, Peer, PeerKey,
+    Router, RouterKey, Rules, Stranger, TIMER_KEEP, VipKey, names,
 };
 use vipward_common::lease::Lease;
 use vipward_vrrp::address::to_abi;
@@ -26,18 +26,13 @@ use super::pins::Pins;
 use super::program_log::ProgramLog;
 use super::report::Report;
 use super::strangers::Strangers;
-use super::{Claim, Datapath, Kind, LeaseOrder, Timer, object, slab};
+use super::{Claim, Datapath, Kind, LeaseOrder, Timer, object};
 use crate::clock::now;
 
-/// What the program answers to stop a packet that leaves.
-const TCX_DROP: u32 = 2;
 /// Lookups take the value's spin lock, so that they are consistent.
 const BPF_F_LOCK: u64 = 4;
 /// Updates must not find the key.
 const BPF_NOEXIST: u64 = 1;
-/// Attempts to allocate one timer, with half a millisecond's help to the kernel in between: see [`slab`]. Nobody
-/// sleeps here, for others' adverts are due. If all fail the instance is in FAULT, and tries again later.
-const ARM_ATTEMPTS: usize = 8;
 /// Reports taken from the ring in one call, so that a flood of rivals cannot hold the election up.
 const MAX_DRAIN: usize = 256;
 
@@ -169,15 +164,6 @@ impl XdpPath {
         self.leases.fd()
     }
 
-    /// Runs the program that packets leave through on a frame, as if it left by the loopback interface; whether it
-    /// stopped it.
-    pub fn run_egress(&mut self, frame: &[u8]) -> Result<bool, KernelError> {
-        let options = TestRunOptions { data_in: Some(frame), ..TestRunOptions::default() };
-        let failed = |error| KernelError::Control(super::error::chain(&error));
-        let result = object::egress(&mut self.bpf)?.test_run(options).map_err(failed)?;
-        Ok(result.return_value == TCX_DROP)
-    }
-
     /// Slot of a router's lease.
     pub fn slot(&self, key: &RouterKey) -> Option<u32> {
         self.known.get(key).map(|known| known.slot)
@@ -190,45 +176,6 @@ impl XdpPath {
             // Nothing is attached any more; files that stay are swept by the next agent.
             let _ = pins.remove();
         }
-    }
-
-    /// Runs the program on a frame as if it had arrived on the loopback interface (index 1) of the current network
-    /// namespace; returns its verdict (`XDP_DROP` 1, `XDP_PASS` 2) and the mean time of one of `repeat` runs.
-    pub fn run(&mut self, frame: &[u8], repeat: u32) -> Result<(u32, Duration), KernelError> {
-        test_run(object::program(&mut self.bpf, names::PROGRAM)?, frame, repeat)
-    }
-
-    /// The control program's answer, and the errno that came with it.
-    fn command(&mut self, command: &Command) -> Result<(u32, Errno), KernelError> {
-        // SAFETY: Command is plain old data without padding (asserted in the ABI), so all its bytes are initialised.
-        let bytes = unsafe {
-            std::slice::from_raw_parts(std::ptr::from_ref(command).cast::<u8>(), size_of::<Command>())
-        };
-        let (result, _) = test_run(object::program(&mut self.bpf, names::CONTROL)?, bytes, 1)?;
-        let errno = Errno::from_raw(i32::try_from(result >> abi::ERRNO_SHIFT).unwrap_or(0));
-        match result & ((1 << abi::ERRNO_SHIFT) - 1) {
-            abi::UNKNOWN_ROUTER => Err(KernelError::UnknownRouter(command.key)),
-            abi::MALFORMED => Err(KernelError::Control(format!("it does not know command {}", command.op))),
-            answer @ (abi::DONE | abi::STALE | abi::NOT_ARMED) => Ok((answer, errno)),
-            other => Err(KernelError::Control(format!("it answered {other}"))),
-        }
-    }
-
-    /// Allocates a router's timer.
-    fn prepare(&mut self, key: RouterKey) -> Result<(), KernelError> {
-        let mut refusal = Errno::ENOMEM;
-        for _ in 0..ARM_ATTEMPTS {
-            let (answer, errno) = self.command(&Command { key, op: OP_PREPARE, ..Command::default() })?;
-            if answer == abi::DONE {
-                return Ok(());
-            }
-            refusal = errno;
-            if errno != Errno::ENOMEM {
-                break;
-            }
-            slab::refill();
-        }
-        Err(KernelError::NotArmed { key, errno: refusal })
     }
 
     fn insert(&mut self, key: RouterKey, rules: &Rules, slot: u32) -> Result<(), KernelError> {
@@ -426,13 +373,6 @@ impl Datapath for XdpPath {
 fn vip_key(ifindex: u32, address: IpAddr) -> VipKey {
     let family = if address.is_ipv4() { 4 } else { 6 };
     VipKey { ifindex, family, address: to_abi(address), ..VipKey::default() }
-}
-
-fn test_run(program: &Xdp, packet: &[u8], repeat: u32) -> Result<(u32, Duration), KernelError> {
-    let options = TestRunOptions { data_in: Some(packet), repeat, ..TestRunOptions::default() };
-    let result =
-        program.test_run(options).map_err(|error| KernelError::Control(super::error::chain(&error)))?;
-    Ok((result.return_value, result.duration))
 }
 
 /// The record's bytes as the event that they are; `None` if the program wrote something else.

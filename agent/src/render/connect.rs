@@ -4,20 +4,34 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::discover;
 use super::engine::{Render, RenderError, Templates};
 use super::keys::Keys;
 use super::service::Sources;
 use super::settings::{Schedule, Settings};
 use super::store::{Error, Health, Live, Options, Store};
-use super::template::{Context, Fault, Template, TemplateError};
+use super::template::{Context, Fault, SystemLookup, Template, TemplateError};
 
 /// The store and the templates of these settings. Nothing is connected before it is used.
 pub fn sources(settings: &Settings) -> Result<Sources, Error> {
-    let store = Store::open(options(settings))?;
-    let schedule = settings.schedule;
+    let options = options(settings);
+    // Without nodes yet, it tells all the same whether the rest can be used.
+    let store = Store::open(options.clone())?;
+    let (schedule, record) = (settings.schedule, settings.srv_record.clone());
     Ok(Sources {
         store: Box::new(move |paths, live| {
-            tokio::spawn(feed(store, schedule, paths, live));
+            tokio::spawn(async move {
+                let store = match record {
+                    None => Some(store),
+                    Some(record) => {
+                        let lookup = Arc::new(SystemLookup::default());
+                        discover::store(&record, options, schedule, lookup, &live).await
+                    }
+                };
+                if let Some(store) = store {
+                    feed(store, schedule, paths, live).await;
+                }
+            })
         }),
         templates: Arc::new(Folder::of(settings)),
     })
@@ -49,7 +63,6 @@ fn options(settings: &Settings) -> Options {
     options.client_ca.clone_from(&settings.tls.ca);
     options.client_cert.clone_from(&settings.tls.cert);
     options.client_key.clone_from(&settings.tls.key);
-    options.srv_record.clone_from(&settings.srv_record);
     options.separator.clone_from(&settings.separator);
     options.files.clone_from(&settings.files);
     options.filter.clone_from(&settings.filter);

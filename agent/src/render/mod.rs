@@ -8,10 +8,13 @@
 //! * [`template`]: from keys to text; [`apply`]: from text to the file;
 //! * [`reload`], [`pending`]: from the file to the service;
 //! * [`service`]: how all this is started, [`connect`]: with which store and templates;
+//! * [`check`]: what can be found wrong without a store;
 //! * [`nginx`]: what is known of one service in particular.
 
 pub mod apply;
+pub mod check;
 pub mod connect;
+mod discover;
 mod document;
 pub mod engine;
 pub mod keys;

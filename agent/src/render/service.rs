@@ -4,18 +4,19 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use super::engine::{Engine, Options, ResourceReport, Templates};
 use super::pending::Pending;
 use super::reload::BackOff;
-use super::resource;
+use super::resource::{self, Loaded};
 use super::settings::{self, Invocation, Schedule, Settings};
 use super::store::{self, Live};
 use crate::cli::LogFormat;
@@ -29,9 +30,11 @@ const EXIT_USAGE: u8 = 2;
 
 /// Threads that render and write; more would only take memory.
 const BLOCKING_THREADS: usize = 4;
+/// Room for the deepest template, and no more: beside an election all memory is locked, used or not.
+const BLOCKING_STACK: usize = 1 << 20;
 
 /// Starts what keeps a tree current, for these paths of the store. Called within the rendering runtime.
-pub type Store = Box<dyn FnOnce(Vec<String>, Live) + Send>;
+pub type Store = Box<dyn FnOnce(Vec<String>, Live) -> JoinHandle<()> + Send>;
 
 /// What the engine renders from.
 pub struct Sources {
@@ -41,35 +44,72 @@ pub struct Sources {
     pub templates: Arc<dyn Templates>,
 }
 
-/// The rendering half beside the election.
+/// What is to be rendered, from where, and how.
+pub struct Work {
+    /// How.
+    pub settings: Settings,
+    /// What.
+    pub loaded: Loaded,
+    /// From where.
+    pub sources: Sources,
+}
+
+/// The rendering half beside the election, in a thread of its own.
 #[derive(Debug)]
 pub struct Rendering {
     /// What `status` shows of it.
     pub reports: watch::Receiver<Vec<ResourceReport>>,
-    stop: watch::Sender<bool>,
-    thread: JoinHandle<()>,
+    work: mpsc::Sender<Work>,
+    thread: std::thread::JoinHandle<()>,
 }
 
 impl Rendering {
-    /// Starts it in a thread of its own.
-    pub fn start(settings: &Settings, sources: Sources) -> Result<Rendering> {
+    /// Starts it.
+    pub fn start(first: Work) -> Result<Rendering> {
         let runtime = runtime()?;
-        let (stop, stopped) = watch::channel(false);
-        let (engine, reports) = prepare(&runtime, settings, sources, stopped);
+        let (reports, shown) = watch::channel(Vec::new());
+        let (work, inbox) = mpsc::channel(1);
         let thread = std::thread::Builder::new()
             .name("render".to_owned())
-            .spawn(move || runtime.block_on(engine.run()))
+            .spawn(move || runtime.block_on(serve(first, inbox, reports)))
             .context("cannot start the rendering thread")?;
-        Ok(Rendering { reports, stop, thread })
+        Ok(Rendering { reports: shown, work, thread })
+    }
+
+    /// Does this from now on in place of what it does. Commands that run are ended, and what they were to do is noted.
+    /// The work comes back if another one still waits, or the thread has ended.
+    pub fn replace(&self, work: Work) -> Result<(), Box<Work>> {
+        self.work.try_send(work).map_err(|error| {
+            let (TrySendError::Full(work) | TrySendError::Closed(work)) = error;
+            Box::new(work)
+        })
     }
 
     /// Ends it, with the commands that it runs. Waits for that.
     pub fn stop(self) {
-        // Nobody listening means that it ended already.
-        let _ = self.stop.send(true);
+        drop(self.work);
         if self.thread.join().is_err() {
             error!("the rendering thread ended by a panic");
         }
+    }
+}
+
+/// One work after the other, until there is nobody who could send more.
+async fn serve(first: Work, mut inbox: mpsc::Receiver<Work>, reports: watch::Sender<Vec<ResourceReport>>) {
+    let mut next = Some(first);
+    while let Some(work) = next {
+        let (stop, stopped) = watch::channel(false);
+        let (engine, follower) = prepare(work, reports.clone(), stopped);
+        let running = engine.run();
+        tokio::pin!(running);
+        next = tokio::select! {
+            next = inbox.recv() => next,
+            () = &mut running => return,
+        };
+        // The engine listens until it ends.
+        let _ = stop.send(true);
+        running.await;
+        follower.abort();
     }
 }
 
@@ -105,9 +145,10 @@ pub fn confd(
             return Ok(EXIT_USAGE);
         }
     };
+    let loaded = resource::load(&settings.confdir, &settings.resource_defaults());
+    let once = settings.schedule == Schedule::Once;
     let runtime = runtime()?;
     let (stop, stopped) = watch::channel(false);
-    let (engine, _) = prepare(&runtime, &settings, sources, stopped);
     runtime.block_on(async {
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -118,7 +159,10 @@ pub fn confd(
             }
             let _ = stop.send(true);
         });
-        if settings.schedule != Schedule::Once {
+        // Nobody asks for its status.
+        let (reports, _) = watch::channel(Vec::new());
+        let (engine, _) = prepare(Work { settings, loaded, sources }, reports, stopped);
+        if !once {
             engine.run().await;
             return Ok(0);
         }
@@ -136,18 +180,18 @@ fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
+        .thread_stack_size(BLOCKING_STACK)
         .build()
         .context("cannot start the rendering runtime")
 }
 
-/// Reads the resources and connects the store.
+/// Connects the store with an engine. Called within the rendering runtime.
 fn prepare(
-    runtime: &Runtime,
-    settings: &Settings,
-    sources: Sources,
+    work: Work,
+    reports: watch::Sender<Vec<ResourceReport>>,
     stop: watch::Receiver<bool>,
-) -> (Engine, watch::Receiver<Vec<ResourceReport>>) {
-    let loaded = resource::load(&settings.confdir, &settings.resource_defaults());
+) -> (Engine, JoinHandle<()>) {
+    let Work { settings, loaded, sources } = work;
     for finding in &loaded.findings {
         match finding.severity {
             Severity::Error => error!("{finding}"),
@@ -171,10 +215,8 @@ fn prepare(
         back_off: BackOff::default(),
         colour: std::io::stdout().is_terminal(),
     };
-    let within = runtime.enter();
-    (sources.store)(paths, live.clone());
-    drop(within);
-    Engine::new(loaded, options, live, sources.templates, pending, stop)
+    let engine = Engine::new(loaded, options, live.clone(), sources.templates, pending, reports, stop);
+    (engine, (sources.store)(paths, live))
 }
 
 #[cfg(test)]
@@ -215,7 +257,7 @@ mod tests {
             tokio::spawn(async move {
                 live.replace(keys, 1);
                 live.set_health(store::Health::Connected { since: Instant::now(), node: "here".into() });
-            });
+            })
         });
         Sources { store, templates: Arc::new(Fixed) }
     }
@@ -252,21 +294,28 @@ mod tests {
     }
 
     #[test]
-    fn it_runs_in_a_thread_until_it_is_stopped() {
+    fn it_runs_in_a_thread_until_it_is_stopped_and_takes_other_work_meanwhile() {
         let dir = confdir();
-        let words =
-            ["-watch", "-confdir", &dir.path().display().to_string(), "-backend", "env"].map(str::to_owned);
-        let Ok(Invocation::Run(mut settings, _)) = settings::for_confd(words, |_| None) else {
-            panic!("parses")
+        let work = |value| {
+            let words = ["-watch", "-confdir", &dir.path().display().to_string(), "-backend", "env"];
+            let parsed = settings::for_confd(words.map(str::to_owned), |_| None);
+            let Ok(Invocation::Run(mut settings, _)) = parsed else { panic!("parses") };
+            settings.run_dir = dir.path().join("run");
+            let loaded = resource::load(&settings.confdir, &settings.resource_defaults());
+            Work { settings, loaded, sources: sources(Some(value)) }
         };
-        settings.run_dir = dir.path().join("run");
-        let rendering = Rendering::start(&settings, sources(Some("v"))).expect("starts");
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        while rendering.reports.borrow().iter().all(|report| report.last_success.is_none()) {
-            assert!(std::time::Instant::now() < deadline, "never rendered");
+        let out = || fs::read_to_string(dir.path().join("out")).unwrap_or_default();
+        let deadline = Instant::now() + std::time::Duration::from_secs(20);
+        let rendering = Rendering::start(work("v")).expect("starts");
+        while out() != "v" || rendering.reports.borrow().iter().all(|report| report.last_success.is_none()) {
+            assert!(Instant::now() < deadline, "never rendered");
+            std::thread::yield_now();
+        }
+        assert!(rendering.replace(work("w")).is_ok());
+        while out() != "w" {
+            assert!(Instant::now() < deadline, "never replaced");
             std::thread::yield_now();
         }
         rendering.stop();
-        assert_eq!(fs::read_to_string(dir.path().join("out")).expect("rendered"), "v");
     }
 }

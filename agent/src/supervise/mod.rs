@@ -1,6 +1,7 @@
 //! The running agent: starts the election thread, the scripts and the control socket, carries news between them,
 //! and obeys signals. This is the ordinary half: it may log, allocate and wait, for no election depends on it.
 
+mod alone;
 mod complaints;
 mod news;
 mod orders;
@@ -29,8 +30,8 @@ use crate::election::thread::Election;
 use crate::guard::launch::Guard;
 use crate::guard::will::{Ending, Will};
 use crate::privileges;
-use crate::render::service::Rendering;
 use orders::{Desk, Order};
+use rendering::{Half, Prepared};
 use status::History;
 
 /// Exit status for a configuration that cannot be used.
@@ -46,12 +47,27 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// Runs the agent until SIGTERM or SIGINT; returns the exit status.
 pub fn run(options: &cli::Run) -> Result<u8> {
+    let refuse = |why: String| {
+        eprintln!("{why}");
+        Ok(EXIT_CONFIG)
+    };
+    let prepared = match rendering::prepare(&options.render, &options.run_dir.run_dir) {
+        Ok(prepared) => prepared,
+        Err(why) => return refuse(why),
+    };
+    if cli::is_absent_default(&options.file) {
+        return match prepared {
+            Some(prepared) => alone::run(options, prepared),
+            None => refuse(format!(
+                "vipward: there is no {}: name the configuration of the VIPs with -f FILE, or what to render with \
+                 --confdir DIR",
+                options.file.display()
+            )),
+        };
+    }
     let loaded = match load(options) {
         Ok(loaded) => loaded,
-        Err(why) => {
-            eprintln!("{why}");
-            return Ok(EXIT_CONFIG);
-        }
+        Err(why) => return refuse(why),
     };
     info!(
         "vipward {} starts as {} with {}",
@@ -70,7 +86,7 @@ pub fn run(options: &cli::Run) -> Result<u8> {
     runtime.block_on(async {
         // First of all: a start takes a second, and whoever signals meanwhile must not end it the hard way.
         let signals = Signals::listen()?;
-        let mut agent = Agent::start(options, loaded)?;
+        let mut agent = Agent::start(options, loaded, prepared)?;
         agent.serve(signals).await
     })?;
     Ok(0)
@@ -100,8 +116,11 @@ fn load(options: &cli::Run) -> Result<Loaded, String> {
 
 /// This machine's name in messages.
 fn router_id(config: &Config) -> String {
-    let host = || nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
     config.globals.router_id.clone().unwrap_or_else(host)
+}
+
+fn host() -> String {
+    nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// What the agent is told by signals.
@@ -125,7 +144,6 @@ impl Signals {
 struct Agent {
     options: cli::Run,
     election: Election,
-    rendering: Option<Rendering>,
     /// None once it was dismissed.
     guard: Option<Guard>,
     /// Until then a stop is a restart.
@@ -138,13 +156,13 @@ struct Agent {
     orders: mpsc::Receiver<Order>,
     control: tokio::task::JoinHandle<()>,
     complaints: tokio::task::JoinHandle<()>,
+    rendering: Half,
 }
 
 impl Agent {
-    fn start(options: &cli::Run, loaded: Loaded) -> Result<Agent> {
+    fn start(options: &cli::Run, loaded: Loaded, prepared: Option<Prepared>) -> Result<Agent> {
         let run_dir = Arc::new(RunDir::open(&options.run_dir.run_dir)?);
         let server = Server::bind(Arc::clone(&run_dir))?;
-        let rendering = rendering::start(options, run_dir.path())?;
         let (orders, inbox) = mpsc::channel(ORDERS);
         let complaints = tokio::spawn(complaints::watch(orders.clone()));
         let control = tokio::spawn(server.serve(Arc::new(Desk { orders })));
@@ -161,7 +179,6 @@ impl Agent {
         let mut agent = Agent {
             options: options.clone(),
             election,
-            rendering,
             guard: Some(guard),
             held_until: None,
             news,
@@ -172,6 +189,7 @@ impl Agent {
             orders: inbox,
             control,
             complaints,
+            rendering: Half::start(prepared)?,
         };
         let (reply, _) = oneshot::channel();
         agent.take(loaded, reply).context("the first configuration")?;
@@ -263,7 +281,7 @@ impl Agent {
     }
 
     async fn end_scripts(&mut self) {
-        rendering::stop(self.rendering.take()).await;
+        self.rendering.stop().await;
         let (verdicts, _) = mpsc::channel(1);
         std::mem::replace(&mut self.notifier, Notifier::new(notify::TIMEOUT)).shutdown(STOP_GRACE).await;
         std::mem::replace(&mut self.runner, Runner::new(verdicts)).shutdown().await;

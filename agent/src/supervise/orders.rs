@@ -69,8 +69,7 @@ impl Agent {
             let _ = answer.send(Err(error.to_string()));
             return;
         }
-        let history = self.history.clone();
-        let resources = rendering::resources(self.rendering.as_ref());
+        let (history, resources) = (self.history.clone(), self.rendering.reports());
         tokio::spawn(async move {
             let snapshots = snapshots.await.map_err(|_| ElectionError::Gone.to_string());
             let _ = answer.send(snapshots.map(|snapshots| history.status(snapshots, resources)));
@@ -80,15 +79,25 @@ impl Agent {
     /// Checks first; a configuration with errors changes nothing.
     pub(super) fn reload(&mut self, answer: oneshot::Sender<Result<ReloadReport, String>>) {
         let file: PathBuf = self.options.file.clone();
-        let loaded = match load(&self.options) {
-            Ok(loaded) => loaded,
+        let checked = load(&self.options).and_then(|loaded| {
+            let prepared = rendering::checked(&self.options)?;
+            Ok((loaded, prepared))
+        });
+        let (loaded, prepared) = match checked {
+            Ok(checked) => checked,
             Err(why) => {
                 error!("reload refused, the old configuration stays: {why}");
                 let _ = answer.send(Err(why));
                 return;
             }
         };
-        let warnings = loaded.warnings.clone();
+        let mut warnings = loaded.warnings.clone();
+        warnings.extend(prepared.iter().flat_map(|prepared| prepared.warnings.iter().cloned()));
+        // First what may still be refused.
+        if let Err(why) = self.rendering.replace(prepared) {
+            let _ = answer.send(Err(why));
+            return;
+        }
         let (reply, changes) = oneshot::channel();
         if let Err(error) = self.take(loaded, reply) {
             let _ = answer.send(Err(error.to_string()));

@@ -12,6 +12,7 @@ use crate::control::status::{
 };
 use crate::election::message::{LeaseState, Snapshot, Stranger, Transition};
 use crate::kernel::Kind;
+use crate::render::engine::ResourceReport;
 
 /// When an instance changed its state, and why.
 type LastTransition = (SystemTime, String);
@@ -95,7 +96,7 @@ impl History {
     pub(super) fn status(
         &self,
         mut instances: Vec<Snapshot>,
-        resources: Vec<serde_json::Value>,
+        resources: Vec<ResourceReport>,
     ) -> StatusSnapshot {
         // The election has them in the order in which they came.
         instances.sort_by_key(|instance| self.order.get(&instance.name).copied().unwrap_or(usize::MAX));

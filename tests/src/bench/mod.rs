@@ -11,6 +11,7 @@ mod observe;
 mod outcome;
 mod plan;
 mod record;
+mod render;
 mod report;
 mod stats;
 mod steady;
@@ -29,6 +30,7 @@ pub use contender::Contender;
 use failover::{Blow, Failover};
 use plan::Plan;
 pub use record::Run;
+pub use render::{RenderOptions, run as render};
 use steady::{Role, Steady};
 use vigil::Vigil;
 

@@ -13,17 +13,26 @@ const LARGEST: u64 = 65_536;
 
 /// What is sent to get `/`.
 pub(crate) fn request(address: IpAddr) -> String {
-    format!("GET / HTTP/1.0\r\nHost: {address}\r\n\r\n")
+    request_for(address, "/")
+}
+
+fn request_for(address: IpAddr, path: &str) -> String {
+    format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")
 }
 
 /// The page at `http://ADDRESS/`, as `from` gets it. An error for anything but 200, or after `limit`.
 pub fn get(from: &Host, address: IpAddr, limit: Duration) -> Result<String> {
+    get_path(from, address, "/", limit)
+}
+
+/// The same of another path.
+pub fn get_path(from: &Host, address: IpAddr, path: &str, limit: Duration) -> Result<String> {
     // The socket stays in the namespace where it was made, whoever uses it.
     let connect = || TcpStream::connect_timeout(&SocketAddr::new(address, 80), limit);
     let mut stream =
         from.namespace().enter(connect)?.with_context(|| format!("cannot connect to {address}"))?;
     stream.set_read_timeout(Some(limit))?;
-    stream.write_all(request(address).as_bytes()).context("cannot send the request")?;
+    stream.write_all(request_for(address, path).as_bytes()).context("cannot send the request")?;
     let mut answer = Vec::new();
     stream.take(LARGEST).read_to_end(&mut answer).context("cannot read the answer")?;
     match page(&answer) {

@@ -1,4 +1,4 @@
-//! nginx on a host, with one page that says the host's name.
+//! nginx on a host, with one page that says the host's name, and whatever `nginx.d` in its folder has.
 
 use std::net::IpAddr;
 use std::process::{Command, ExitStatus};
@@ -59,6 +59,7 @@ fn config(name: &str, folder: &str) -> String {
          \x20       listen 80;\n\
          \x20       listen [::]:80 ipv6only=on;\n\
          \x20       location / {{ return 200 \"{name}\\n\"; }}\n\
+         \x20       include {folder}/nginx.d/*.conf;\n\
          \x20   }}\n\
          }}\n"
     )

@@ -104,6 +104,16 @@ impl Daemon {
         self.child.is_some()
     }
 
+    /// Its process, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// What it has printed so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.log_path()).unwrap_or_default()).into_owned()
+    }
+
     fn signal(&self, signal: Signal) -> Result<()> {
         let child = self.child.as_ref().context("the server is not running")?;
         kill(Pid::from_raw(child.id().cast_signed()), signal).context("cannot signal the server")

@@ -189,6 +189,22 @@ impl Templates for Values {
     }
 }
 
+/// A store that holds these keys.
+pub fn store(pairs: &[(&str, &str)]) -> Live {
+    let (live, mut keys) = (Live::default(), Keys::default());
+    for (path, value) in pairs {
+        keys.set(path, value);
+    }
+    live.replace(keys, 1);
+    live.set_health(Health::Connected { since: Instant::now(), node: "memory".into() });
+    live
+}
+
+/// Changes the key `/a`.
+pub fn write(live: &Live, value: &str) {
+    live.update(live.revision() + 1, |batch| batch.put("/a", value.as_bytes()));
+}
+
 /// An engine that runs.
 pub struct Running {
     stop: watch::Sender<bool>,
@@ -222,6 +238,7 @@ pub fn engine(nginx: &Nginx, live: Live) -> Running {
     };
     let (stop, stopped) = watch::channel(false);
     let pending = Pending::open(&nginx.path("run")).expect("run dir");
-    let (engine, reports) = Engine::new(loaded, options, live, Arc::new(Values), pending, stopped);
+    let (shown, reports) = watch::channel(Vec::new());
+    let engine = Engine::new(loaded, options, live, Arc::new(Values), pending, shown, stopped);
     Running { stop, reports, task: tokio::spawn(engine.run()) }
 }

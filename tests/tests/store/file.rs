@@ -42,6 +42,24 @@ fn a_file_written_piece_by_piece_is_never_seen_half() {
 }
 
 #[test]
+fn a_file_beside_it_that_is_kept_open_delays_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.yaml");
+    fs::write(&file, "k:\n  a: 0\n").unwrap();
+    let mut log = File::create(folder.path().join("some.log")).unwrap();
+    let following = Following::start(of(&[&file]), &["/k"]);
+    following.has("/k/a", "0");
+    let begun = std::time::Instant::now();
+    for round in 1..=3 {
+        log.write_all(b"a line\n").unwrap();
+        fs::write(&file, format!("k:\n  a: {round}\n")).unwrap();
+        following.has("/k/a", &round.to_string());
+    }
+    // An open file of ours would be waited for, ten seconds each time.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[test]
 fn a_file_that_cannot_be_understood_leaves_the_last_good_keys() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.json");

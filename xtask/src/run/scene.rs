@@ -1,4 +1,4 @@
-//! What is shown: two scenes, each the same five things that happen to the node n1.
+//! What is shown: two scenes, each the same six things that happen.
 
 use std::path::Path;
 use std::time::Duration;
@@ -26,6 +26,7 @@ pub(super) struct Scene {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Deed {
     Start,
+    ChangeKey,
     StopNginx,
     StartNginx,
     CutLink,
@@ -33,12 +34,14 @@ pub(super) enum Deed {
 }
 
 impl Deed {
-    const ALL: [Deed; 5] = [Deed::Start, Deed::StopNginx, Deed::StartNginx, Deed::CutLink, Deed::RestoreLink];
+    const ALL: [Deed; 6] =
+        [Deed::Start, Deed::ChangeKey, Deed::StopNginx, Deed::StartNginx, Deed::CutLink, Deed::RestoreLink];
 
     /// What the table says has happened.
     pub(super) fn text(self) -> &'static str {
         match self {
             Deed::Start => "both nodes start",
+            Deed::ChangeKey => "a key is changed",
             Deed::StopNginx => "nginx stops on n1",
             Deed::StartNginx => "nginx is back on n1",
             Deed::CutLink => "the link of n1 is cut",
@@ -48,7 +51,7 @@ impl Deed {
 
     /// Whether n1 is fit to serve afterwards.
     fn leaves_n1_well(self) -> bool {
-        matches!(self, Deed::Start | Deed::StartNginx | Deed::RestoreLink)
+        matches!(self, Deed::Start | Deed::ChangeKey | Deed::StartNginx | Deed::RestoreLink)
     }
 }
 
@@ -80,9 +83,11 @@ impl Scene {
 
     /// Sets the scene up and lets everything happen. Nothing if somebody interrupted it; `good` becomes false when
     /// a step did not do what it should. The site is handed back as it is in the end.
-    pub(super) fn play(self, agent: &Path, good: &mut bool) -> Result<Option<Site>> {
-        table::heading(self.title, &self.explanations());
-        let mut site = Site::build(self, agent)?;
+    pub(super) fn play(self, agent: &Path, etcd: bool, good: &mut bool) -> Result<Option<Site>> {
+        let (title, mut explanations) = (self.title, self.explanations());
+        let mut site = Site::build(self, agent, etcd)?;
+        explanations.push(format!("both nodes render a page from {}", site.store()));
+        table::heading(title, &explanations);
         for deed in Deed::ALL {
             match site.perform(deed)? {
                 Outcome::Good => {}
@@ -173,6 +178,7 @@ mod tests {
         assert_eq!(ms(single.bound(0, Deed::StopNginx)), Some(2_000 + 3_609));
         assert_eq!(ms(single.bound(0, Deed::CutLink)), Some(3_609));
         assert_eq!(ms(single.bound(0, Deed::RestoreLink)), Some(0));
+        assert_eq!(ms(single.bound(0, Deed::ChangeKey)), Some(0));
         assert_eq!(ms(dual.bound(0, Deed::CutLink)), Some(360));
         assert_eq!(ms(dual.bound(1, Deed::CutLink)), Some(0), "n2's own VIP does not move");
     }

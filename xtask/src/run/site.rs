@@ -13,6 +13,7 @@ use vipward_tests::lab::{Host, Lab};
 
 use super::scene::{Deed, MARGIN, Scene};
 use super::stop;
+use super::store::{self, Store};
 use super::table::{self, Row, Table, Verdict};
 
 /// The client asks for each page this often.
@@ -47,6 +48,9 @@ pub(super) struct Site {
     bystander: Bystander,
     nodes: Vec<Node>,
     client: Host,
+    store: Store,
+    /// What the store asks for now.
+    release: u32,
     lab: Lab,
     /// The agent's binary.
     agent: PathBuf,
@@ -84,7 +88,7 @@ impl Bystander {
 
 impl Site {
     /// Makes hosts and starts nginx and the probes; the agents start with [`Deed::Start`].
-    pub(super) fn build(scene: Scene, agent: &Path) -> Result<Site> {
+    pub(super) fn build(scene: Scene, agent: &Path, etcd: bool) -> Result<Site> {
         let lab = Lab::new()?;
         let mut nodes = Vec::new();
         for name in ["n1", "n2"] {
@@ -93,10 +97,17 @@ impl Site {
             nodes.push(Node { agent: None, nginx: Some(Nginx::start(&host)?), host });
         }
         let client = lab.host("client")?;
+        let store = Store::start(&lab, etcd, agent)?;
         let probe = |instance: &super::settings::Instance| Pages::start(&client, instance.vip, PROBE_PERIOD);
         let probes = scene.instances(0).iter().map(probe).collect::<Result<_>>()?;
         let bystander = Bystander::start(&lab, &client)?;
-        Ok(Site { scene, probes, bystander, nodes, client, lab, agent: agent.to_owned() })
+        let agent = agent.to_owned();
+        Ok(Site { scene, probes, bystander, nodes, client, store, release: 1, lab, agent })
+    }
+
+    /// Which store the nodes follow.
+    pub(super) fn store(&self) -> String {
+        self.store.name()
     }
 
     /// Lets `deed` happen, shows what follows, and judges it.
@@ -136,13 +147,19 @@ impl Site {
             for (node, text) in self.nodes.iter_mut().zip(self.scene.files) {
                 let folder = node.host.folder().display().to_string();
                 let config = text.replace(CONFIG_FOLDER, &folder);
-                node.agent = Some(Vipward::start_binary(&self.agent, &node.host, &config, &[])?);
+                let words = self.store.equip(&node.host)?;
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                node.agent = Some(Vipward::start_binary(&self.agent, &node.host, &config, &words)?);
             }
             return Ok(());
         }
+        if deed == Deed::ChangeKey {
+            self.release += 1;
+            return self.store.ask_for(self.release);
+        }
         let victim = self.nodes.first_mut().context("a site has two nodes")?;
         match deed {
-            Deed::Start => {}
+            Deed::Start | Deed::ChangeKey => {}
             Deed::StopNginx => {
                 if let Some(nginx) = victim.nginx.take() {
                     nginx.stop()?;
@@ -165,8 +182,9 @@ impl Site {
         let statuses: Vec<_> =
             self.nodes.iter().map(|node| node.agent.as_ref().and_then(|agent| agent.status().ok())).collect();
         let asked = Moment::now();
-        let mut all_right = true;
         let mut rows = Vec::new();
+        let rendered = self.rendered(deed);
+        let mut all_right = rendered.is_none_or(|rendered| rendered);
         for (vip, (instance, probe)) in self.scene.instances(0).iter().zip(&self.probes).enumerate() {
             let states: Vec<String> = statuses
                 .iter()
@@ -186,6 +204,7 @@ impl Site {
                 page: page.map_or_else(|| "-".to_owned(), |page| page.to_string()),
                 gap: self.scene.bound(vip, deed).map(|_| probe.longest_silence(begun, now).length()),
                 note: match self.scene.bound(vip, deed) {
+                    Some(_) if rendered.is_some() && vip == 0 => format!("page {} on both", self.release),
                     Some(bound) => table::bound(bound),
                     None => data_path(statuses.iter().flatten(), instance.vrid),
                 },
@@ -193,6 +212,12 @@ impl Site {
             });
         }
         (rows, all_right)
+    }
+
+    /// Whether both nodes show what the store asks for, where that is what a step is about.
+    fn rendered(&self, deed: Deed) -> Option<bool> {
+        let shows = |node: &Node| store::release(&node.host) == Some(self.release);
+        matches!(deed, Deed::Start | Deed::ChangeKey).then(|| self.nodes.iter().all(shows))
     }
 
     /// Holds the gap within `begun..now` against its bound. What the machine itself stalled within the gap is

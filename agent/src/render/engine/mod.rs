@@ -111,18 +111,18 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine for `loaded`, which reads from `live` and ends when `stop` becomes true. The receiver has what `status`
-    /// shows, always up to date.
+    /// An engine for `loaded`, which reads from `live` and ends when `stop` becomes true. It keeps
+    /// `reports`, what `status` shows, up to date.
     pub fn new(
         loaded: Loaded,
         options: Options,
         live: Live,
         templates: Arc<dyn Templates>,
         pending: Pending,
+        reports: watch::Sender<Vec<ResourceReport>>,
         stop: watch::Receiver<bool>,
-    ) -> (Engine, watch::Receiver<Vec<ResourceReport>>) {
+    ) -> Engine {
         let (end, ended) = mpsc::channel(RESULTS);
-        let (reports, shown) = watch::channel(Vec::new());
         let mut groups: Vec<Group> = Vec::new();
         let mut slots = Vec::new();
         for resource in loaded.resources {
@@ -174,7 +174,7 @@ impl Engine {
             cancel: stop,
         };
         engine.publish();
-        (engine, shown)
+        engine
     }
 
     /// Keeps the files current until it is stopped. Commands that run then are ended.

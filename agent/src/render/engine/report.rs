@@ -11,23 +11,20 @@ use super::slot::Slot;
 use crate::control::status::rfc3339;
 
 /// One resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ResourceReport {
     /// Its file below `conf.d`.
     pub name: String,
     /// The template; empty for a resource that is not in use.
-    #[serde(default)]
     pub src: String,
     /// The rendered file, likewise.
-    #[serde(default)]
     pub dest: String,
     /// How it stands.
     pub state: State,
     /// Times that it was rendered.
-    #[serde(default)]
     pub renders: u64,
     /// Times that its file changed.
-    #[serde(default)]
     pub changes: u64,
     /// When it was rendered last, RFC 3339.
     pub last_render: Option<String>,
@@ -38,25 +35,23 @@ pub struct ResourceReport {
     /// Why its file is not what it should be.
     pub last_error: Option<String>,
     /// Since when.
-    #[serde(default)]
     pub failing_since: Option<String>,
     /// When that is tried again.
-    #[serde(default)]
     pub next_try: Option<String>,
     /// Since when the store is out of reach, and the file may be old.
     pub stale_since: Option<String>,
     /// Why the store is.
-    #[serde(default)]
     pub store_error: Option<String>,
     /// How its reload stands, if it has one.
     pub reload: Option<ReloadReport>,
 }
 
 /// How a resource stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// The store was not read yet, or lacks a key that the template needs.
+    #[default]
     Waiting,
     /// The file is what it should be.
     Ok,
@@ -67,12 +62,12 @@ pub enum State {
 }
 
 /// A reload, which several resources may share.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ReloadReport {
     /// `ok`, `running`, `pending` or `failed`.
     pub state: String,
     /// Times that it was run.
-    #[serde(default)]
     pub runs: u64,
     /// Failures in a row.
     pub failures: u32,
@@ -89,24 +84,24 @@ pub(super) fn all(
     slots: &[Slot],
     groups: &[Group],
     rejected: &[(PathBuf, String)],
-    stale: Option<&(SystemTime, String)>,
+    outage: Option<&(SystemTime, String)>,
 ) -> Vec<ResourceReport> {
     let mut reports: Vec<ResourceReport> =
-        slots.iter().map(|slot| of(slot, groups.get(slot.group), stale)).collect();
+        slots.iter().map(|slot| of(slot, groups.get(slot.group), outage)).collect();
     reports.extend(rejected.iter().map(|(file, why)| ResourceReport {
         name: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         state: State::Rejected,
         last_error: Some(why.clone()),
-        ..empty()
+        ..ResourceReport::default()
     }));
     reports
 }
 
-fn of(slot: &Slot, group: Option<&Group>, stale: Option<&(SystemTime, String)>) -> ResourceReport {
+fn of(slot: &Slot, group: Option<&Group>, outage: Option<&(SystemTime, String)>) -> ResourceReport {
     let history = &slot.history;
     let (stale_since, store_error) =
-        stale.map_or((None, None), |(since, why)| (time(Some(*since)), Some(why.clone())));
-    let condition = match (&slot.failure, history.last_success) {
+        outage.map_or((None, None), |(since, why)| (time(Some(*since)), Some(why.clone())));
+    let state = match (&slot.failure, history.last_success) {
         (Some(RenderError::Failed(_)), _) => State::Failed,
         (Some(RenderError::Waiting { .. }), _) | (None, None) => State::Waiting,
         (None, Some(_)) => State::Ok,
@@ -115,7 +110,7 @@ fn of(slot: &Slot, group: Option<&Group>, stale: Option<&(SystemTime, String)>) 
         name: slot.name().to_owned(),
         src: slot.resource.src.display().to_string(),
         dest: slot.resource.dest.display().to_string(),
-        state: condition,
+        state,
         renders: history.renders,
         changes: history.changes,
         last_render: time(history.last_render),
@@ -144,26 +139,6 @@ fn reload(group: &Group) -> ReloadReport {
         next_try: time(group.next_try.map(|due| due.clock)),
         last_success: time(group.last_success),
         last_error: group.failure.clone(),
-    }
-}
-
-fn empty() -> ResourceReport {
-    ResourceReport {
-        name: String::new(),
-        src: String::new(),
-        dest: String::new(),
-        state: State::Waiting,
-        renders: 0,
-        changes: 0,
-        last_render: None,
-        last_success: None,
-        last_change: None,
-        last_error: None,
-        failing_since: None,
-        next_try: None,
-        stale_since: None,
-        store_error: None,
-        reload: None,
     }
 }
 

@@ -17,6 +17,9 @@ impl Render for Printer {
         if let Some(why) = keys.get("/fail") {
             return Err(RenderError::Failed(format!("a.tmpl:1: {why}")));
         }
+        if keys.get("/needs").is_some_and(|key| keys.get(key).is_none()) {
+            return Err(RenderError::Waiting { key: "/name".into(), place: "a.tmpl:1".into() });
+        }
         Ok(keys.iter().flat_map(|(path, value)| [path, "=", value, "\n"]).collect())
     }
 
@@ -90,8 +93,9 @@ impl World {
         let loaded = resource::load(self.dir.path(), &Defaults::default());
         let pending = Pending::open(&self.path("run")).expect("run dir");
         let (stop, stopped) = watch::channel(false);
-        let (engine, reports) =
-            Engine::new(loaded, self.options, self.live.clone(), Arc::new(Printers), pending, stopped);
+        let (shown, reports) = watch::channel(Vec::new());
+        let templates = Arc::new(Printers);
+        let engine = Engine::new(loaded, self.options, self.live.clone(), templates, pending, shown, stopped);
         (engine, reports, stop)
     }
 
@@ -319,6 +323,46 @@ async fn a_failure_leaves_its_neighbours_and_the_last_good_file() {
     world.change(&[("/a/fail", None), ("/a/x", Some("2"))]);
     until("the template", || world.out("a") == "/x=2\n").await;
     until("the report", || running.report("a.toml").last_error.is_none()).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_there_yet_is_waited_for() {
+    let world = World::new();
+    world.resource("a", "");
+    world.keys(&[("/a/needs", "/name")]);
+    let running = world.start();
+    let waiting = Some("waiting for key `/a/name`, which a.tmpl:1 needs");
+    until("the wait", || running.report("a.toml").last_error.as_deref() == waiting).await;
+    assert_eq!(running.report("a.toml").state, State::Waiting);
+    assert!(!world.path("out/a").exists());
+    world.set("/a/name", "here");
+    until("the file", || world.out("a").contains("/name=here\n")).await;
+    until("the report", || running.report("a.toml").state == State::Ok).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_value_that_is_no_text_fails_its_own_resource_only() {
+    let world = World::new();
+    world.resource("a", "");
+    world.resource("b", "");
+    world.keys(&[("/a/x", "1"), ("/b/x", "1")]);
+    let running = world.start();
+    until("both", || world.out("a") == "/x=1\n" && world.out("b") == "/x=1\n").await;
+    world.live.update(9, |batch| {
+        batch.put("/a/y", b"\xff");
+        batch.put("/b/x", b"2");
+    });
+    until("the other one", || world.out("b") == "/x=2\n").await;
+    until("the failure", || running.report("a.toml").state == State::Failed).await;
+    assert_eq!(
+        running.report("a.toml").last_error.as_deref(),
+        Some("key `/a/y`: the value is not UTF-8 from byte 0 on")
+    );
+    assert_eq!(world.out("a"), "/x=1\n", "the last good one");
+    world.change(&[("/a/y", None), ("/a/x", Some("3"))]);
+    until("the mended one", || world.out("a") == "/x=3\n").await;
     running.stop().await;
 }
 

@@ -124,12 +124,10 @@ fn settings(
         }
     }
     let path = |name| layer.text(name).map(PathBuf::from);
-    let tls = Tls {
-        ca: path("client-ca-keys"),
-        cert: path("client-cert"),
-        key: path("client-key"),
-        insecure: layer.is_on("client-insecure")?,
-    };
+    if let (Some(given), true) = (layer.get("client-insecure"), layer.is_on("client-insecure")?) {
+        return Err(given.error("vipward trusts no unknown certificate: name its CA with -client-ca-keys"));
+    }
+    let tls = Tls { ca: path("client-ca-keys"), cert: path("client-cert"), key: path("client-key") };
     if let (Some(given), true) = (layer.get("client-cert"), tls.key.is_none()) {
         return Err(given.error("a certificate needs its key: give -client-key as well"));
     }

@@ -103,8 +103,6 @@ pub struct Tls {
     pub cert: Option<PathBuf>,
     /// Its key.
     pub key: Option<PathBuf>,
-    /// Trust anybody.
-    pub insecure: bool,
 }
 
 /// Why there are no settings: something that was given cannot be used.

@@ -46,7 +46,7 @@ pub(super) const OPTIONS: [OptionSpec; 28] = [
     option("client-ca-keys", Kind::Text, Some("client_cakeys"), &["CONFD_CLIENT_CAKEYS"], "file with the certificates to trust"),
     option("client-cert", Kind::Text, Some("client_cert"), &[], "file with our certificate"),
     option("client-key", Kind::Text, Some("client_key"), &[], "file with its key"),
-    option("client-insecure", Kind::Switch, Some("client_insecure"), &[], "accept any certificate"),
+    option("client-insecure", Kind::Switch, Some("client_insecure"), &[], "refused: name the CA with -client-ca-keys"),
     option("confdir", Kind::Text, Some("confdir"), &[], "folder with conf.d and templates"),
     option("config-file", Kind::Text, None, &[], "confd.toml to read"),
     option("file", Kind::List, Some("file"), &[], "file or folder of the file store; may be repeated"),

@@ -104,6 +104,10 @@ fn what_cannot_be_used_is_named_with_where_it_was_given() {
         ("-interval soon", "-interval: write a number of seconds, at least 1"),
         ("-watch=perhaps", "-watch: write true or false"),
         ("-scheme ftp", "-scheme: write http or https"),
+        (
+            "-client-insecure",
+            "-client-insecure: vipward trusts no unknown certificate: name its CA with -client-ca-keys",
+        ),
         ("-backend file", "-backend: the file store needs -file"),
         ("-client-cert /c", "-client-cert: a certificate needs its key"),
         ("start", "unexpected argument `start`"),

@@ -8,7 +8,7 @@ use super::limits::Exceeded;
 
 /// A template that cannot be read, compiled or rendered, shown as `FILE:LINE: message`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{}:{line}: {}", file.display(), super::on_one_line(&fault.to_string()))]
+#[error("{}:{line}: {}", file.display(), self.message())]
 pub struct TemplateError {
     /// The template's file; of a file that another one includes, the included one's.
     pub file: PathBuf,
@@ -16,6 +16,13 @@ pub struct TemplateError {
     pub line: u32,
     /// What is wrong.
     pub fault: Fault,
+}
+
+impl TemplateError {
+    /// What is wrong, in one line.
+    pub fn message(&self) -> String {
+        super::on_one_line(&self.fault.to_string())
+    }
 }
 
 /// What is wrong with a template.

@@ -7,6 +7,7 @@
 mod notice;
 mod parse;
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -84,7 +85,7 @@ impl Files {
 
     /// Follows until something cannot be read or understood.
     pub(super) async fn session(&self, prefixes: &Prefixes, feed: &mut Feed) -> Error {
-        let mut notice = match Notice::new() {
+        let mut notice = match Notice::new(self.counts()) {
             Ok(notice) => notice,
             Err(error) => return self.error(&error),
         };
@@ -115,6 +116,20 @@ impl Files {
                     Err(_) => {}
                 }
             }
+        }
+    }
+
+    /// Whether a file of this name may be one of ours.
+    fn counts(&self) -> impl Fn(&OsStr) -> bool + use<> {
+        let named: Vec<OsString> =
+            self.paths.iter().filter_map(|path| path.file_name()).map(OsStr::to_owned).collect();
+        let folders = self.paths.iter().any(|path| path.is_dir());
+        let filter = self.filter.clone();
+        move |name| {
+            let shown = name.to_string_lossy();
+            let listed = || !shown.starts_with('.') && filter.matches(&shown);
+            named.iter().any(|known| known == name)
+                || folders && listed() && parse::Format::of(Path::new(name)).is_some()
         }
     }
 

@@ -1,7 +1,7 @@
 //! What inotify tells: who has begun to write, and who has ended.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
@@ -15,7 +15,9 @@ use tokio::io::unix::AsyncFd;
 const FORGOTTEN: Duration = Duration::from_secs(10);
 
 /// Watches folders.
-pub(super) struct Notice {
+pub(super) struct Notice<F> {
+    /// Whether a file of this name counts. Others in the same folder, such as logs, are kept open for ever.
+    counts: F,
     inotify: Inotify,
     ready: AsyncFd<OwnedFd>,
     /// Files that were written to and not closed since, by watch and name.
@@ -24,13 +26,13 @@ pub(super) struct Notice {
     changed: bool,
 }
 
-impl Notice {
-    pub(super) fn new() -> io::Result<Notice> {
+impl<F: Fn(&OsStr) -> bool> Notice<F> {
+    pub(super) fn new(counts: F) -> io::Result<Notice<F>> {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
         let descriptor = inotify.as_fd().try_clone_to_owned()?;
         // SAFETY: the AsyncFd owns the descriptor, which thus stays open for as long as it is registered.
         let ready = unsafe { AsyncFd::register(descriptor)? };
-        Ok(Notice { inotify, ready, open: BTreeSet::new(), written: Instant::now(), changed: false })
+        Ok(Notice { counts, inotify, ready, open: BTreeSet::new(), written: Instant::now(), changed: false })
     }
 
     /// Watches these folders too. One that cannot be watched is left to the slow look at its files.
@@ -90,6 +92,11 @@ impl Notice {
                     continue;
                 }
                 let Some(name) = event.name else { continue };
+                let content = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CLOSE_WRITE;
+                // What comes and goes may be a link to one that counts.
+                if mask.intersects(content) && !(self.counts)(&name) {
+                    continue;
+                }
                 let file = (event.wd.as_raw(), name);
                 if mask.contains(AddWatchFlags::IN_MODIFY) {
                     self.open.insert(file);
