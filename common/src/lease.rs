@@ -110,11 +110,13 @@ impl Lease {
     /// and returns whether it did.
     ///
     /// A master yields to an advert that beats its own. One that leaves yields to whoever advertises, for that is
-    /// its successor; another one that leaves too, with priority 0, succeeds nobody.
+    /// its successor; another one that leaves too, with priority 0, succeeds nobody. One whose lease has lapsed was
+    /// silent for so long that its backup has taken over: if it is `patient`, and so may not preempt, that stands.
     #[inline(always)]
-    pub const fn heard(&mut self, priority: u8, beats: bool) -> bool {
+    pub const fn heard(&mut self, now: u64, priority: u8, beats: bool, patient: bool) -> bool {
+        let lapsed = self.until != 0 && self.until <= now;
         let ends = match self.mode {
-            HELD => beats,
+            HELD => beats || patient && lapsed && priority != PRIORITY_STOP,
             LEAVING => priority != PRIORITY_STOP,
             _ => false,
         };
@@ -168,11 +170,19 @@ mod tests {
         assert_eq!(after(lease, Lease::open), lease);
     }
 
+    /// It has not been silent: its first advert is not due yet.
+    #[test]
+    fn a_lease_that_was_never_renewed_has_not_lapsed() {
+        let mut lease = after(Lease::default(), Lease::open);
+        assert!(!lease.heard(SECOND, 50, false, true));
+        assert_eq!(lease.mode, HELD);
+    }
+
     #[test]
     fn every_operation_in_every_mode() {
         type Change = fn(&mut Lease);
         let (none, held, leaving) = (Lease::default(), lease(HELD, 10), lease(LEAVING, 10));
-        let rows: [(&str, Change, [Lease; 3]); 11] = [
+        let rows: [(&str, Change, [Lease; 3]); 14] = [
             ("open", Lease::open, [lease(HELD, 0), held, leaving]),
             ("renew", |it| assert_eq!(it.renew(7, 13), it.mode == HELD), [none, lease(HELD, 20), leaving]),
             ("a shorter renewal", |it| _ = it.renew(7, 1), [none, lease(HELD, 8), leaving]),
@@ -181,9 +191,12 @@ mod tests {
             ("stay", |it| it.stay(8), [none, lease(HELD, 8), lease(HELD, 8)]),
             ("stay does not prolong", |it| it.stay(50), [none, held, held]),
             ("end", Lease::end, [none, none, none]),
-            ("hear one who beats us", |it| _ = it.heard(200, true), [none, none, none]),
-            ("hear a lesser one", |it| _ = it.heard(50, false), [none, held, none]),
-            ("hear one who leaves", |it| _ = it.heard(0, false), [none, held, leaving]),
+            ("hear one who beats us", |it| _ = it.heard(9, 200, true, false), [none, none, none]),
+            ("hear a lesser one", |it| _ = it.heard(9, 50, false, true), [none, held, none]),
+            ("hear one who leaves", |it| _ = it.heard(9, 0, false, true), [none, held, leaving]),
+            ("hear a lesser one too late", |it| _ = it.heard(10, 50, false, false), [none, held, none]),
+            ("the same without preemption", |it| _ = it.heard(10, 50, false, true), [none, none, none]),
+            ("hear one who leaves too late", |it| _ = it.heard(10, 0, false, true), [none, held, leaving]),
         ];
         for (what, change, expected) in rows {
             assert_eq!([none, held, leaving].map(|lease| after(lease, change)), expected, "{what}");
@@ -193,7 +206,7 @@ mod tests {
     #[test]
     fn a_renewal_does_not_bring_back_what_was_ended() {
         let mut lease = lease(HELD, 10);
-        assert!(lease.heard(200, true));
+        assert!(lease.heard(9, 200, true, false));
         assert!(!lease.renew(9, SECOND));
         assert_eq!(lease, Lease::default());
     }

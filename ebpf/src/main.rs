@@ -113,7 +113,7 @@ fn consume(ctx: &XdpContext) -> Result<(), Refusal> {
     drop(state);
 
     if let Some(lease) = maps::lease(slot) {
-        lease.heard(accepted.priority, accepted.beats);
+        lease.heard(now, accepted.priority, accepted.beats, accepted.patient);
     }
     maps::count_accepted(slot, &accepted);
     if accepted.addresses_differ {

@@ -5,7 +5,7 @@ use vipward_common::abi::{
 };
 use vipward_common::lease;
 use vipward_common::watch::{Judgement, Own, judge};
-use vipward_common::wire::PRIORITY_STOP;
+use vipward_common::wire::{PRIORITY_OWNER, PRIORITY_STOP};
 
 use crate::address::Words;
 use crate::maps::State;
@@ -34,6 +34,8 @@ pub(crate) struct Accepted {
     pub(crate) interval_ns: u64,
     /// As MASTER: its sender is the better one.
     pub(crate) beats: bool,
+    /// As MASTER: this router may not preempt.
+    pub(crate) patient: bool,
 }
 
 /// Applies the advert to the router's state.
@@ -52,11 +54,13 @@ pub(crate) fn accept(state: &mut State, packet: &Packet, advert: &Advert, now: u
         deadline: 0,
         interval_ns: advert.interval_ns,
         beats: false,
+        patient: false,
     };
     match rules.mode {
         MODE_WATCH => watch(state, packet, advert, now, &mut accepted),
         MODE_REPORT => {
             accepted.event = EVENT_RIVAL;
+            accepted.patient = rules.flags & FLAG_PREEMPT == 0 && rules.priority != PRIORITY_OWNER;
             let own = (rules.priority, &rules.source);
             accepted.beats = lease::beats(own, advert.priority, &packet.source.to_address());
             if !accepted.priority_zero {

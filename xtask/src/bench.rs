@@ -26,6 +26,13 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Stops, drains and returns: what a client loses meanwhile, with keepalived and with vipward as the other.
+    #[command(disable_help_flag = true)]
+    Handover {
+        /// As for `failover`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Hostile adverts at full rate against running pairs: transitions, cadence, CPU.
     #[command(disable_help_flag = true)]
     Flood {
@@ -62,6 +69,7 @@ enum What {
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let verb = match &options.what {
         What::Failover { .. } => Some("bench failover"),
+        What::Handover { .. } => Some("bench handover"),
         What::Flood { .. } => Some("bench flood"),
         What::Starvation { .. } => Some("bench starvation"),
         What::Reload { .. } => Some("bench reload"),
@@ -75,6 +83,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     setup::ensure(Need::Tests)?;
     match &options.what {
         What::Failover { args } => suite("failover", args),
+        What::Handover { args } => suite("handover", args),
         What::Flood { args } => suite("flood", args),
         What::Starvation { args } => {
             let status = suite("starvation", args)?;

@@ -1,5 +1,6 @@
 //! Every keyword of keepalived's vrrp and global sections (2.2.7, and the few later ones that matter), with what
-//! vipward does about it, and those of its own, which begin with `vipward_`. The table decides which lines are accepted; what they set is in `lower/`.
+//! vipward does about it, and those of its own, which begin with `vipward_`. The table decides which lines are
+//! accepted; what they set is in `lower/`.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -53,7 +53,13 @@ impl Driver {
         }
     }
 
+    /// Queues an advert. One that the data path would not renew the lease for is not sent at all: whoever serves
+    /// now must not take it for a master's.
     fn advertise(&mut self, id: Id, priority: Priority) {
+        if !priority.is_stop() && self.is_deposed(id) {
+            self.leases.depose(id);
+            return;
+        }
         let Some(instance) = self.registry.get_mut(id) else { return };
         let now_waiting = Some((self.flushes, priority));
         if std::mem::replace(&mut instance.queued, now_waiting) == now_waiting {

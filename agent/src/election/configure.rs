@@ -12,7 +12,7 @@ use super::message::{Changes, Command, Level, Update};
 use super::registry::Id;
 use super::{plan, realtime};
 use crate::config::model::{self, Config};
-use crate::kernel::{Attachment, Datapath, LeaseOrder};
+use crate::kernel::{Attachment, Datapath, Kind, LeaseOrder};
 use crate::net::{Owner, Vip};
 
 /// Priority of the address owner (RFC 9568 §5.2.4).
@@ -210,6 +210,12 @@ impl Driver {
                     let Attachment { kind, reason } = &attachment;
                     let text = format!("adverts on {interface} are received by {kind}: {reason}");
                     self.send(Update::Note { level: Level::Info, instance: None, text });
+                    if self.leases.on && *kind == Kind::Socket {
+                        self.warn(format!(
+                            "there is no lease on {interface}: only XDP keeps a node whose agent is stuck from \
+                             answering for its VIPs"
+                        ));
+                    }
                 }
                 if let Some(instance) = self.registry.get_mut(id) {
                     instance.attachment = Some(attachment);

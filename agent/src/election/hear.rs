@@ -4,7 +4,8 @@
 use std::net::IpAddr;
 
 use vipward_common::abi::{self, RouterKey};
-use vipward_vrrp::address::from_abi;
+use vipward_common::lease;
+use vipward_vrrp::address::{from_abi, to_abi};
 use vipward_vrrp::router::{Event, Heard};
 use vipward_vrrp::types::{Family, Interval, Mono, Priority, State};
 
@@ -21,9 +22,21 @@ impl Driver {
             ReportKind::Changed | ReportKind::Resigned | ReportKind::Outranked | ReportKind::Rival => {
                 let heard =
                     Heard { source: report.source, priority: report.priority, interval: report.interval };
+                // Before it answers as the master that it is no longer.
+                if self.is_deposed(id) && !self.is_beaten(id, &heard) {
+                    self.feed(now, id, Event::Deposed);
+                }
                 self.feed(now, id, Event::Heard(heard));
             }
         }
+    }
+
+    /// Whether the machine finds by itself that it has to yield, and can then name the reason.
+    fn is_beaten(&self, id: Id, heard: &Heard) -> bool {
+        self.registry.get(id).is_some_and(|instance| {
+            let own = instance.rules();
+            lease::beats((own.priority, &own.source), heard.priority.0, &to_abi(heard.source))
+        })
     }
 
     fn expired(&mut self, now: Mono, id: Id, key: &RouterKey, generation: u64) {

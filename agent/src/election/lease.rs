@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
 
+use vipward_common::lease::NONE;
 use vipward_common::timing::lease_length;
 use vipward_vrrp::router::Event;
 use vipward_vrrp::types::{Mono, State};
@@ -33,6 +34,13 @@ impl Leases {
         Leases { on, stale: false, advertised: Vec::new(), deposed: Vec::new() }
     }
 
+    /// Has the machine hear soon that the data path ended its lease.
+    pub(super) fn depose(&mut self, id: Id) {
+        if !self.deposed.contains(&id) {
+            self.deposed.push(id);
+        }
+    }
+
     /// Whether a machine waits to hear that it is MASTER no longer.
     pub(super) fn urgent(&self) -> bool {
         !self.deposed.is_empty()
@@ -56,16 +64,26 @@ impl Driver {
             let length = lease_length(params.interval.nanos(), params.down_adverts);
             let renewed = self.paths.order_lease(&key, LeaseOrder::Renew { sent_at: sent_at.0, length });
             if !renewed && self.registry.get(id).is_some_and(|it| it.machine.state() == State::Master) {
-                self.leases.deposed.push(id);
+                self.leases.depose(id);
             }
         }
         self.leases.advertised = advertised;
     }
 
+    /// Whether the data path ended the lease of a machine that believes to be MASTER.
+    pub(super) fn is_deposed(&self, id: Id) -> bool {
+        let master = self.registry.get(id).filter(|it| self.leases.on && it.machine.state() == State::Master);
+        let lease = master.and_then(|instance| self.paths.lease(&instance.key?));
+        lease.is_some_and(|lease| lease.mode == NONE)
+    }
+
     /// Tells the machines whose leases the data path ended.
     pub(super) fn face_depositions(&mut self, now: Mono) {
         for id in std::mem::take(&mut self.leases.deposed) {
-            self.feed(now, id, Event::Deposed);
+            // Another election may have been won since.
+            if self.is_deposed(id) {
+                self.feed(now, id, Event::Deposed);
+            }
         }
     }
 

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use netlink_packet_core::NLM_F_REQUEST;
 use nix::errno::Errno;
-use nix::libc;
+use nix::libc::{self, IFA_LOCAL, RTM_DELADDR};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, send, socket};
 use vipward_common::lease::Lease;
 
@@ -14,9 +15,6 @@ use crate::net::advert;
 
 /// Length of a request to remove an IPv6 address, the longest there is.
 const REQUEST: usize = 16 + 8 + 20;
-const RTM_DELADDR: u16 = 21;
-const NLM_F_REQUEST: u16 = 1;
-const IFA_LOCAL: u16 = 2;
 
 /// What the guard acts with, all of it opened at its start.
 pub(super) struct Hands {

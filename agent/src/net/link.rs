@@ -12,14 +12,12 @@ use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::LinkMessage;
 use netlink_sys::Socket;
 use nix::errno::Errno;
+use nix::libc::{RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK};
 
 use crate::net::decode;
 use crate::net::error::{NetError, errno_of};
 use crate::net::netlink::{Messages, Netlink, open_socket, receive};
 
-const RTNLGRP_LINK: u32 = 1;
-const RTNLGRP_IPV4_IFADDR: u32 = 5;
-const RTNLGRP_IPV6_IFADDR: u32 = 9;
 /// Datagrams read per call of [`Monitor::drain`]; the descriptor stays readable when there are more.
 const DRAIN_DATAGRAMS: usize = 256;
 

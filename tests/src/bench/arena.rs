@@ -54,8 +54,13 @@ impl Arena {
 
     /// Starts the backup first, so that it is known to run: it becomes master and then yields.
     pub(super) fn start(&self, contender: Contender) -> Result<Pair> {
+        self.start_both(contender, contender)
+    }
+
+    /// The same with another one as the backup.
+    pub(super) fn start_both(&self, contender: Contender, peer: Contender) -> Result<Pair> {
         self.level()?;
-        let mut backup = contender.start(&self.n2, &self.plan, BACKUP_PRIORITY)?;
+        let mut backup = peer.start(&self.n2, &self.plan, BACKUP_PRIORITY)?;
         let begun = Moment::now();
         let spoke = || self.wire.look(|frames| observe::backup_spoke(frames, begun));
         let waited = poll(SETTLE_LIMIT, || spoke() || !backup.running());
@@ -154,7 +159,7 @@ impl Pair {
         self.backup.stop()
     }
 
-    fn last_words(&self) -> String {
+    pub(super) fn last_words(&self) -> String {
         let master = self.master.as_ref().map(Router::last_words).unwrap_or_default();
         format!("the master said:\n{master}\nthe backup said:\n{}", self.backup.last_words())
     }
@@ -171,7 +176,7 @@ fn spread(plan: &Plan, count: usize) -> Vec<(u8, IpAddr)> {
 }
 
 /// Waits like [`crate::lab::wait`], but looks less often.
-fn poll(limit: Duration, mut condition: impl FnMut() -> bool) -> Result<()> {
+pub(super) fn poll(limit: Duration, mut condition: impl FnMut() -> bool) -> Result<()> {
     let begun = Moment::now();
     while !condition() {
         if Moment::now().since(begun) > limit {

@@ -1,4 +1,5 @@
-//! `cargo xtask bench failover|flood|starvation|reload`: vipward against keepalived, on the same topology, in the same run, taking turns.
+//! `cargo xtask bench failover|handover|flood|starvation|reload`: vipward against keepalived, on the same topology, in
+//! the same run, taking turns.
 //!
 //! What happened is read off the wire (adverts and GARPs, stamped by the kernel at the port of the host that sent
 //! them) and off a client's probes; nothing that a contender says of itself counts.
@@ -7,6 +8,7 @@ mod arena;
 mod burden;
 mod contender;
 mod failover;
+mod handover;
 mod observe;
 mod outcome;
 mod plan;
@@ -28,6 +30,7 @@ use anyhow::{Result, bail};
 use burden::Burden;
 pub use contender::Contender;
 use failover::{Blow, Failover};
+use handover::Handover;
 use plan::Plan;
 pub use record::Run;
 pub use render::{RenderOptions, run as render};
@@ -39,6 +42,8 @@ use vigil::Vigil;
 pub enum Suite {
     /// The master goes away; and what it costs while nothing happens.
     Failover,
+    /// The master makes way in good order, and comes back.
+    Handover,
     /// Hostile adverts.
     Flood,
     /// No CPU, no memory.
@@ -52,6 +57,7 @@ impl Suite {
     pub(super) fn name(self) -> &'static str {
         match self {
             Suite::Failover => "failover",
+            Suite::Handover => "handover",
             Suite::Flood => "flood",
             Suite::Starvation => "starvation",
             Suite::Reload => "reload",
@@ -85,6 +91,7 @@ struct Scenario {
 
 enum Work {
     Failover(Failover),
+    Handover(Handover),
     Steady(Steady),
     Vigil(Vigil),
 }
@@ -98,6 +105,16 @@ fn scenarios(suite: Suite) -> Vec<Scenario> {
     };
     match suite {
         Suite::Failover => {}
+        Suite::Handover => {
+            let handover = |name, peer| {
+                let plan = Plan { instances: 1, vips: 2, interval: ms(100) };
+                Scenario { name, work: Work::Handover(Handover { plan, peer, rounds: 20 }) }
+            };
+            return vec![
+                handover("to-keepalived", Contender::Keepalived),
+                handover("to-vipward", Contender::Xdp),
+            ];
+        }
         Suite::Flood => return vec![vigil("flood", 10, 1, ms(100), Burden::Flood, 20)],
         Suite::Starvation => {
             return vec![
@@ -147,6 +164,7 @@ pub fn run(options: &Options) -> Result<()> {
         let load = report::load();
         let mut outcome = match &scenario.work {
             Work::Failover(work) => work.run(options)?,
+            Work::Handover(work) => work.run(options)?,
             Work::Steady(work) => work.run(options),
             Work::Vigil(work) => work.run(options),
         };
@@ -187,7 +205,7 @@ mod tests {
 
     #[test]
     fn names_of_scenarios_are_unique() {
-        let suites = [Suite::Failover, Suite::Flood, Suite::Starvation, Suite::Reload];
+        let suites = [Suite::Failover, Suite::Handover, Suite::Flood, Suite::Starvation, Suite::Reload];
         let all: Vec<Scenario> = suites.into_iter().flat_map(scenarios).collect();
         let mut names: Vec<&str> = all.iter().map(|scenario| scenario.name).collect();
         names.sort_unstable();

@@ -49,11 +49,16 @@ pub(super) fn passages(frames: &[Frame], plan: &Plan, blow: Moment) -> Vec<Passa
 
 /// Whether the master alone has spoken since `from`, about every instance.
 pub(super) fn calm(frames: &[Frame], plan: &Plan, from: Moment) -> bool {
+    alone(frames, plan, MASTER, from)
+}
+
+/// Whether `router` alone has spoken since `from`, about every instance.
+pub(super) fn alone(frames: &[Frame], plan: &Plan, router: &str, from: Moment) -> bool {
     let mut heard = vec![false; usize::from(plan.instances)];
-    for frame in frames.iter().filter(|frame| frame.at >= from) {
-        match (&*frame.from, frame.seen()) {
-            (BACKUP, Some(_)) => return false,
-            (MASTER, Some(Seen::Advert(advert))) => {
+    for frame in frames.iter().filter(|frame| frame.at >= from && [MASTER, BACKUP].contains(&&*frame.from)) {
+        match (&*frame.from == router, frame.seen()) {
+            (false, Some(_)) => return false,
+            (true, Some(Seen::Advert(advert))) => {
                 let place = usize::from(advert.vrid).checked_sub(1);
                 if let Some(heard) = place.and_then(|place| heard.get_mut(place)) {
                     *heard = true;

@@ -11,6 +11,9 @@ use super::stage::{Move, Stage};
 use crate::lab::clock::Moment;
 use crate::lab::witness::{PATIENCE, Record, Span};
 
+/// How long before a transition a pause of the machine may be its cause.
+const BEFORE: Duration = Duration::from_millis(150);
+
 /// One fault's moments.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Episode {
@@ -83,7 +86,8 @@ pub(super) fn judge(stage: &mut Stage, masters: &[usize], episode: &Episode, all
         // A master may be late by two intervals. Where a machine may be later, nothing follows from a takeover.
         let judged = allowance < 2 * router.interval;
         let list = if judged { &mut wrong } else { &mut late };
-        list.extend(uncaused(&moves, fault.node, router.vrid, expected));
+        let stalled = |at| stage.witness.look(0, |record| record.longest_stall(at - BEFORE, at));
+        list.extend(uncaused(&moves, fault.node, router.vrid, expected, stalled));
         let everybody = expected.two || fault.kind == Kind::Starve;
         let concerned = if fault.kind.means_one() { is_meant } else { is_master || everybody };
         seen.push(Seen {
@@ -100,14 +104,23 @@ pub(super) fn judge(stage: &mut Stage, masters: &[usize], episode: &Episode, all
     Verdict { fault, seen, stall_ms: ms(stall), wrong, late }
 }
 
-/// Transitions that the fault does not explain.
-fn uncaused(moves: &[Vec<Move>], victim: usize, vrid: u8, expected: Expected) -> Vec<String> {
+/// Transitions that the fault does not explain, each with how long the machine had just kept the witness waiting.
+fn uncaused(
+    moves: &[Vec<Move>],
+    victim: usize,
+    vrid: u8,
+    expected: Expected,
+    stalled: impl Fn(Moment) -> Duration,
+) -> Vec<String> {
     let allowed = |node: usize| if node == victim { expected.victim_moves } else { expected.moves };
     let suspects = moves.iter().enumerate().filter(|(node, _)| !allowed(*node));
     let lines = suspects.flat_map(|(node, moves)| moves.iter().map(move |moved| (node, moved)));
     lines
         .filter(|(_, moved)| moved.vrid == vrid)
-        .map(|(node, moved)| format!("without a cause on n{}: {}", node + 1, moved.line))
+        .map(|(node, moved)| {
+            let stall = moved.at.map(|at| format!(", after a pause of the machine of {:.1?}", stalled(at)));
+            format!("without a cause on n{}{}: {}", node + 1, stall.unwrap_or_default(), moved.line)
+        })
         .collect()
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use nix::unistd::Pid;
@@ -44,6 +44,8 @@ pub(super) struct Node {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Move {
     pub(super) vrid: u8,
+    /// When it was logged; keepalived says that to the second only.
+    pub(super) at: Option<Moment>,
     pub(super) line: String,
 }
 
@@ -148,7 +150,14 @@ fn transition(line: &str) -> Option<Move> {
     let is_transition = line.contains(" → ") || line.contains(" Entering ");
     let digits = line.split("VI_").nth(1)?.split(|digit: char| !digit.is_ascii_digit()).next()?;
     let vrid = digits.parse().ok()?;
-    is_transition.then(|| Move { vrid, line: line.to_owned() })
+    is_transition.then(|| Move { vrid, at: stamp(line), line: line.to_owned() })
+}
+
+/// The time at the beginning of a line of vipward's.
+fn stamp(line: &str) -> Option<Moment> {
+    let time = humantime::parse_rfc3339(line.split_whitespace().next()?).ok()?;
+    let since_epoch = time.duration_since(UNIX_EPOCH).ok()?;
+    Some(Moment::from_realtime(since_epoch.into()))
 }
 
 impl Stage {

@@ -1,5 +1,6 @@
 //! The vipward agent on a host, by its binary and its command line, as a user runs it.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::net::IpAddr;
@@ -65,6 +66,8 @@ pub struct Instance {
     pub adverts_received: u64,
     /// Adverts that a receive check rejected.
     pub adverts_rejected: u64,
+    /// The same by reason.
+    pub adverts_rejected_by: BTreeMap<String, u64>,
 }
 
 /// The master in an [`Instance`].

@@ -192,10 +192,8 @@ fn stuck_log(kind: Kind) -> Result<()> {
         let pipe = File::options().read(true).write(true).custom_flags(O_NONBLOCK).open(&path)?;
         // Only what runs is redirected: a question's complaints are for us.
         let redirect = format!("2<>{}", path.display());
-        let script = wrapper(&folder, "[ \"$1\" = run ] || exec vipward-missing", &redirect)?;
-        let text = fs::read_to_string(&script)?;
         let ask = format!("[ \"$1\" = run ] || exec {} \"$@\"", binary()?.display());
-        fs::write(&script, text.replace("[ \"$1\" = run ] || exec vipward-missing", &ask))?;
+        let script = wrapper(&folder, &ask, &redirect)?;
         start_wrapped(&mut pair, side, datapath, &script)?;
         pipes.push(pipe);
     }

@@ -23,7 +23,7 @@ fn comes_and_goes(kind: Kind) -> Result<()> {
         })
     };
     waits(&pair)?;
-    pair.ensure(logged(&pair.a, "lan0"), || "the log does not say what it waits for".to_owned())?;
+    pair.wait("the log to say what it waits for", || logged(&pair.a, "lan0"))?;
     for _ in 0..RETURNS {
         make_lan(&pair.a.host)?;
         pair.wait("it to be master", || state(&pair.a).as_deref() == Some("MASTER"))?;

@@ -150,7 +150,6 @@ fn a_frozen_master_is_silent_before_its_backup_serves_by_generic_xdp() -> Result
 }
 
 #[test]
-#[ignore = "a lapsed lease is renewed by the first advert after the thaw, so it takes the VIP back"]
 fn a_frozen_master_that_may_not_preempt_stays_backup_when_it_thaws() -> Result<()> {
     let mut watched = Watched::new(Form::V3, XDP, XDP, nopreempt)?;
     let event = watched.signal(Signal::SIGSTOP)?;

@@ -11,7 +11,7 @@ use vipward_tests::lab::clock::Moment;
 use vipward_tests::lab::vipward::binary;
 use vipward_tests::peers::{Form, Kind, Pair, Side};
 
-use crate::seen::{agent, state};
+use crate::seen::{agent, logged, state};
 
 /// The first instance of `status --json`, as it was printed.
 fn printed(pair: &Pair) -> Result<Value> {
@@ -47,6 +47,9 @@ fn contract(kind: Kind, datapath: &str) -> Result<()> {
     let when = after["last_transition"].as_str().unwrap_or_default();
     let date = Command::new("date").args(["-d", when, "+%s"]).output()?;
     pair.ensure(date.status.success() && when.contains('T'), || format!("last_transition is {when:?}"))?;
+    pair.ensure(logged(&pair.b, "no lease on eth0") == (datapath == "socket"), || {
+        "the log does not say whether there is a lease".to_owned()
+    })?;
     transition_line(&pair)
 }
 

@@ -25,10 +25,10 @@ pub enum Event {
     /// An accepted advert that the data path found worth reporting: as BACKUP changes, priority 0 and masters that
     /// we outrank, as MASTER all.
     Heard(Heard),
-    /// The data path ended the lease, so it could not be renewed: it heard a router that beats us, and that is final,
-    /// whatever this side knows. Reports that are waiting go first, for they may say the same with a name; and the
-    /// driver makes sure that the lease is still ended, for another election may have been won since. Never for a
-    /// lease that merely lapsed.
+    /// The data path ended the lease, so it cannot be renewed: it heard a router that beats us, or one that took over
+    /// while we were silent and may not preempt. That is final, whatever this side knows. A waiting report that says
+    /// the same with a name goes first, any other behind; and the driver makes sure that the lease is still ended,
+    /// for another election may have been won since. Never for a lease that merely lapsed.
     Deposed,
     /// The time of [`super::Router::next_deadline`] has come.
     Tick,

@@ -58,7 +58,7 @@ impl fmt::Display for Cause {
             Cause::Started => f.write_str("the router started"),
             Cause::Resumed => f.write_str("a former agent left it as master"),
             Cause::Drained => f.write_str("this node is drained"),
-            Cause::Deposed => f.write_str("the data path heard a master that beats us"),
+            Cause::Deposed => f.write_str("the data path heard a master that serves in our place"),
             Cause::Stopped => f.write_str("the router was stopped"),
             Cause::Owner => f.write_str("this node owns the addresses (priority 255)"),
             Cause::NoMaster => f.write_str("no master was heard"),

@@ -8,7 +8,7 @@ use vipward_common::watch::Own;
 use vipward_common::wire::{GROUP_V4, GROUP_V6, TTL};
 use vipward_vrrp::address::{sum, to_abi};
 use vipward_vrrp::packet::{Advert, Arrival, Auth, ChecksumForm, Envelope, Verdict, check, encode};
-use vipward_vrrp::router::{Params, Router, WatchTimer};
+use vipward_vrrp::router::{Event, Params, Router, WatchTimer};
 use vipward_vrrp::types::{Family, Mono, Priority};
 use vipward_vrrp::watch::{SoftWatch, WatchEvent};
 
@@ -48,6 +48,8 @@ pub(crate) struct Kernel {
     pub(crate) holds: bool,
     family: Family,
     rules: Rules,
+    /// As MASTER it would take its place back.
+    preempts: bool,
 }
 
 impl Kernel {
@@ -63,7 +65,15 @@ impl Kernel {
             ..Rules::default()
         };
         let watch = SoftWatch::new(params.family);
-        Kernel { clock, watch, lease: Lease::default(), holds: false, family: params.family, rules }
+        Kernel {
+            clock,
+            watch,
+            lease: Lease::default(),
+            holds: false,
+            family: params.family,
+            rules,
+            preempts: params.preempt,
+        }
     }
 
     /// Whether a client gets an answer: the address is there, and the fence lets its packets through.
@@ -87,8 +97,9 @@ impl Kernel {
             Verdict::Accepted(facts) => {
                 let own = (self.rules.priority, &self.rules.source);
                 let beats = lease::beats(own, facts.priority.0, &to_abi(facts.source));
-                self.lease.heard(facts.priority.0, beats);
-                self.watch.accept(self.clock.shows(now), &facts)
+                let now = self.clock.shows(now);
+                self.lease.heard(now.0, facts.priority.0, beats, !self.preempts);
+                self.watch.accept(now, &facts)
             }
             Verdict::Rejected(_) | Verdict::NotOurs => None,
         }
@@ -138,6 +149,12 @@ impl Kernel {
     /// Whether there is no lease to renew although the router is master.
     pub(crate) fn lease_ended(&self) -> bool {
         self.rules.mode == MODE_REPORT && self.lease.mode == lease::NONE
+    }
+
+    /// Whether the machine finds by itself that it has to yield.
+    pub(crate) fn is_beaten_by(&self, event: &Event) -> bool {
+        let Event::Heard(heard) = event else { return false };
+        lease::beats((self.rules.priority, &self.rules.source), heard.priority.0, &to_abi(heard.source))
     }
 
     /// Whether a new agent may go on where another ended.

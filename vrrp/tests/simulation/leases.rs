@@ -120,8 +120,12 @@ fn params(priority: u8) -> Params {
 /// A master of the highest priority and the fastest backup that yields to it, with clocks that are off by so much in
 /// opposite directions, settled.
 fn pair(ppm: i32) -> Cluster {
+    pair_of(ppm, &[params(254), params(253)])
+}
+
+fn pair_of(ppm: i32, params: &[Params; 2]) -> Cluster {
     let clocks = vec![Clock { offset: 5, ppm: -ppm }, Clock { offset: 1 << 40, ppm }];
-    let mut cluster = Cluster::new(Family::V4, &[params(254), params(253)], LATENCY, 1).with_clocks(clocks);
+    let mut cluster = Cluster::new(Family::V4, params, LATENCY, 1).with_clocks(clocks);
     cluster.start_all();
     cluster.run_for(10 * SECOND);
     assert_eq!(cluster.masters(), [0]);
@@ -154,6 +158,20 @@ fn a_frozen_master_is_silent_before_its_backup_takes_over() {
     cluster.run_for(5 * SECOND);
     assert_eq!(cluster.masters(), [0]);
     assert!(cluster.history.longest(since, cluster.now, |count| count > 1) <= LATENCY.network);
+}
+
+/// Its adverts are due when it thaws, and none of them may leave: one would beat the master that there is now.
+#[test]
+fn a_frozen_master_that_may_not_preempt_stays_backup_when_it_thaws() {
+    let patient = |priority| Params { preempt: false, ..params(priority) };
+    let mut cluster = pair_of(500, &[patient(254), patient(253)]);
+    let since = cluster.now;
+    cluster.inflict(Fault::Freeze(0, 8 * SECOND));
+    cluster.run_for(20 * SECOND);
+    assert_eq!(cluster.masters(), [1]);
+    let moves = cluster.history.transitions.iter().filter(|(at, node, _)| *at > since && *node == 1);
+    assert_eq!(moves.count(), 1, "it keeps what it took");
+    assert_eq!(takeover(&cluster, since).2, Duration::ZERO);
 }
 
 #[test]

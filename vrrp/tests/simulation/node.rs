@@ -102,8 +102,16 @@ impl Node {
         if event == Event::Tick {
             agent.ticking = false;
         }
+        let deposed = self.kernel.lease_ended() && !self.kernel.is_beaten_by(&event);
+        let mut effects = Vec::new();
+        if deposed && matches!(event, Event::Heard(_)) {
+            let actions = agent.router.handle(local, Event::Deposed);
+            effects = self.carry_out(now, actions, length);
+        }
+        let Some(agent) = &mut self.agent else { return effects };
         let actions = agent.router.handle(local, event);
-        self.carry_out(now, actions, length)
+        effects.extend(self.carry_out(now, actions, length));
+        effects
     }
 
     fn event(&mut self, now: Mono, input: Input) -> Option<Event> {
@@ -133,6 +141,9 @@ impl Node {
         let mut effects = Vec::new();
         for action in actions {
             match action {
+                Action::Advertise { priority } if !priority.is_stop() && kernel.lease_ended() => {
+                    effects.push(Effect::Later(Input::Refused));
+                }
                 Action::Advertise { priority } => {
                     let params = router.params();
                     effects.push(Effect::Send(agent.advert(priority)));

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::io::IoSliceMut;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use nix::sys::socket::{
 use nix::sys::time::TimeSpec;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::ledger::Ledger;
 use super::timeline::{Reply, Shared, Silence, Timeline};
 use crate::lab::clock::Moment;
 use crate::lab::host::Host;
@@ -29,9 +30,13 @@ const BUFFER: usize = 4 << 20;
 const REQUEST: u8 = 8;
 const REQUEST_V6: u8 = 128;
 
+/// One ledger per target.
+type Ledgers = Arc<[Mutex<Ledger>]>;
+
 /// A running probe. Dropping it ends it.
 pub struct Echo {
     timelines: Shared,
+    ledgers: Ledgers,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -43,7 +48,8 @@ impl Echo {
         client.namespace().sysctl("net/ipv4/ping_group_range", "0 2147483647")?;
         let timelines = Shared::new(targets.len());
         let stop = Arc::new(AtomicBool::new(false));
-        let mut echo = Echo { timelines, stop, threads: Vec::new() };
+        let ledgers = targets.iter().map(|_| Mutex::default()).collect();
+        let mut echo = Echo { timelines, ledgers, stop, threads: Vec::new() };
         let (v4, v6): (Vec<_>, Vec<_>) =
             targets.iter().copied().enumerate().partition(|(_, ip)| ip.is_ipv4());
         for (targets, domain, protocol, request) in
@@ -70,17 +76,23 @@ impl Echo {
         setsockopt(&socket, ReceiveTimestampns, &true).context("cannot have answers stamped")?;
         let socket = Arc::new(socket);
         let numbers: HashMap<IpAddr, usize> = targets.iter().map(|(number, ip)| (*ip, *number)).collect();
-        let addresses: Vec<IpAddr> = targets.iter().map(|(_, ip)| *ip).collect();
-        let (out, ending) = (Arc::clone(&socket), Arc::clone(&self.stop));
-        self.threads.push(thread::spawn(move || ask(&out, &addresses, request, period, &ending)));
-        let (timelines, ending) = (self.timelines.clone(), Arc::clone(&self.stop));
-        self.threads.push(thread::spawn(move || listen(&socket, &numbers, &timelines, &ending)));
+        let targets = targets.to_vec();
+        let (out, ledgers, ending) = (Arc::clone(&socket), Arc::clone(&self.ledgers), Arc::clone(&self.stop));
+        self.threads.push(thread::spawn(move || ask(&out, &targets, request, period, &ledgers, &ending)));
+        let (timelines, ledgers, ending) =
+            (self.timelines.clone(), Arc::clone(&self.ledgers), Arc::clone(&self.stop));
+        self.threads.push(thread::spawn(move || listen(&socket, &numbers, &timelines, &ledgers, &ending)));
         Ok(())
     }
 
     /// The longest time that `target` (its number in the list) left unanswered within `from..to`.
     pub fn longest_silence(&self, target: usize, from: Moment, to: Moment) -> Silence {
         self.timelines.look(target, |timeline| timeline.longest_silence(from, to))
+    }
+
+    /// Probes that were sent to `target` within `from..to`, and how many of them nobody has answered so far.
+    pub fn lost(&self, target: usize, from: Moment, to: Moment) -> (usize, usize) {
+        self.ledgers.get(target).map_or((0, 0), |ledger| open(ledger, |ledger| ledger.lost(from, to)))
     }
 
     /// Drops what was answered before `moment`, of no use to who asks about later: a probe runs for an hour.
@@ -108,7 +120,18 @@ impl Drop for Echo {
     }
 }
 
-fn ask(socket: &Socket, targets: &[IpAddr], request: u8, period: Duration, stop: &AtomicBool) {
+fn open<T>(ledger: &Mutex<Ledger>, look: impl FnOnce(&mut Ledger) -> T) -> T {
+    look(&mut ledger.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn ask(
+    socket: &Socket,
+    targets: &[(usize, IpAddr)],
+    request: u8,
+    period: Duration,
+    ledgers: &[Mutex<Ledger>],
+    stop: &AtomicBool,
+) {
     observer::keep_time();
     let mut next = Moment::now();
     let mut sequence: u16 = 0;
@@ -116,7 +139,10 @@ fn ask(socket: &Socket, targets: &[IpAddr], request: u8, period: Duration, stop:
         let [high, low] = sequence.to_be_bytes();
         // The kernel fills in the identifier and the checksum.
         let packet = [request, 0, 0, 0, 0, 0, high, low];
-        for target in targets {
+        for (number, target) in targets {
+            if let Some(ledger) = ledgers.get(*number) {
+                open(ledger, |ledger| ledger.ask(Moment::now()));
+            }
             // Unreachable for now is what we are here to measure.
             let _ = socket.send_to(&packet, &SocketAddr::new(*target, 0).into());
         }
@@ -127,18 +153,27 @@ fn ask(socket: &Socket, targets: &[IpAddr], request: u8, period: Duration, stop:
     }
 }
 
-fn listen(socket: &Socket, numbers: &HashMap<IpAddr, usize>, timelines: &Shared, stop: &AtomicBool) {
+fn listen(
+    socket: &Socket,
+    numbers: &HashMap<IpAddr, usize>,
+    timelines: &Shared,
+    ledgers: &[Mutex<Ledger>],
+    stop: &AtomicBool,
+) {
     while !stop.load(Ordering::Relaxed) {
-        if let Some((from, at)) = receive(socket)
+        if let Some((from, at, sequence)) = receive(socket)
             && let Some(number) = numbers.get(&from)
         {
             timelines.push(*number, Reply { at, by: None });
+            if let Some(ledger) = ledgers.get(*number) {
+                open(ledger, |ledger| ledger.answer(sequence));
+            }
         }
     }
 }
 
-/// One answer: from whom, and when the kernel had it. Nothing after [`CHECK`].
-fn receive(socket: &Socket) -> Option<(IpAddr, Moment)> {
+/// One answer: from whom, when the kernel had it, and to which probe. Nothing after [`CHECK`].
+fn receive(socket: &Socket) -> Option<(IpAddr, Moment, u16)> {
     let mut answer = [0_u8; 64];
     let mut control = nix::cmsg_space!(TimeSpec);
     let mut slices = [IoSliceMut::new(&mut answer)];
@@ -152,7 +187,10 @@ fn receive(socket: &Socket) -> Option<(IpAddr, Moment)> {
         ControlMessageOwned::ScmTimestampns(stamp) => Some(Moment::from_realtime(stamp)),
         _ => None,
     });
-    Some((from, at.unwrap_or_else(Moment::now)))
+    let at = at.unwrap_or_else(Moment::now);
+    // The sequence number is where it was in the request.
+    let [.., high, low] = *answer.first_chunk::<8>()?;
+    Some((from, at, u16::from_be_bytes([high, low])))
 }
 
 #[cfg(test)]

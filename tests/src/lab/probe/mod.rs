@@ -3,6 +3,7 @@
 //! [`Echo`] asks the kernel of whoever holds the VIP (ICMP echo), [`Pages`] asks its nginx and learns who it is.
 
 mod echo;
+mod ledger;
 mod pages;
 mod timeline;
 
