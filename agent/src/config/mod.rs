@@ -12,6 +12,8 @@
 
 mod check;
 pub mod diagnostic;
+#[cfg(test)]
+mod document;
 mod include;
 mod keywords;
 mod lex;

@@ -129,6 +129,11 @@ impl Kind {
         )
     }
 
+    /// Whether living masters are not heard while it lasts.
+    pub(super) fn deafens(self) -> bool {
+        matches!(self, Kind::OneWay | Kind::Partition)
+    }
+
     /// Whether it is about one router.
     pub(super) fn means_one(self) -> bool {
         matches!(self, Kind::ReloadPriority | Kind::ReloadVip | Kind::DeleteVip | Kind::AddVip)
@@ -154,7 +159,7 @@ impl Kind {
             Kind::Unplug | Kind::Rename | Kind::Recreate => lost,
             _ => Duration::ZERO,
         };
-        let anybody = matches!(self, Kind::OneWay | Kind::Partition);
+        let anybody = self.deafens();
         let quiet = matches!(
             self,
             Kind::ReloadAnnouncements | Kind::ReloadVip | Kind::Starve | Kind::DeleteVip | Kind::AddVip
@@ -210,7 +215,7 @@ mod tests {
         for kind in Kind::ALL {
             let after = expected(kind, false, false);
             assert_eq!(after.none, Duration::ZERO, "{kind}");
-            let anybody = matches!(kind, Kind::OneWay | Kind::Partition);
+            let anybody = kind.deafens();
             assert_eq!(
                 (after.two, after.moves),
                 (anybody, anybody || kind == Kind::ReloadPriority),

@@ -127,6 +127,10 @@ fn one(stage: &mut Stage, fault: &schedule::Planned, options: &Options, report: 
     let vips = stage.added_vip(fault, begun);
     stage.heal(fault, ongoing)?;
     let healed = Moment::now();
+    if fault.kind.deafens() {
+        // Until it has heard its master again a backup still counts from before: another fault now would be two.
+        (healed + plan::longest_interval() * 11 / 10).sleep_until();
+    }
     stage.settle()?;
     let settled = Moment::now();
     judge::let_answers_come();

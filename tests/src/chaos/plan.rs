@@ -32,6 +32,11 @@ pub(super) const ROUTERS: [Router; 4] = [
     Router { vrid: 14, interval: Duration::from_secs(1), first: 0, ipv6: false },
 ];
 
+/// The slowest router's.
+pub(super) fn longest_interval() -> Duration {
+    ROUTERS.iter().map(|router| router.interval).max().unwrap_or_default()
+}
+
 /// What one node's configuration has that is not always there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Variation {
