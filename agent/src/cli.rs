@@ -215,8 +215,6 @@ pub struct Hold {
 /// What the agent tells its guard.
 #[derive(Debug, Args)]
 pub struct Guard {
-    /// The agent's process
-    pub agent: i32,
     /// The map of the leases is there
     #[arg(long)]
     pub leases: bool,

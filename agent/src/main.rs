@@ -55,7 +55,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Undrain(run_dir) => verbs::undrain(&run_dir.run_dir).map(|()| 0),
         Command::Hold(options) => verbs::hold(&options.run_dir.run_dir, options.keep).map(|()| 0),
         Command::Unfence(run_dir) => verbs::unfence(&run_dir.run_dir).map(|()| 0),
-        Command::Guard(options) => guard::run(options.agent, options.leases, options.keep).map(|()| 0),
+        Command::Guard(options) => guard::run(options.leases, options.keep).map(|()| 0),
         Command::Kv(options) => kv::run(&options, &mut std::io::stdout().lock()),
         Command::Confd(Confd { arguments }) => service::confd(arguments, connect::sources),
         Command::NginxCheck(options) => Ok(nginx::check::command(&options)?),

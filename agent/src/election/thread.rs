@@ -49,8 +49,11 @@ impl Election {
         let bell = Arc::clone(&wake);
         let (ready, started) = sync_channel(1);
         let thread = std::thread::Builder::new().name("election".to_owned()).spawn(move || {
-            let prepared =
-                Driver::new(&options, Some(will), updates).and_then(|driver| Ok((Waiter::new()?, driver)));
+            let prepared = (|| {
+                will.begin()?;
+                let driver = Driver::new(&options, Some(will), updates)?;
+                Ok((Waiter::new()?, driver))
+            })();
             match prepared {
                 Ok((waiter, driver)) => {
                     let _ = ready.send(driver.leases_fd());
@@ -172,6 +175,7 @@ fn run(mut driver: Driver, waiter: &Waiter, inbox: &Receiver<Command>, bell: &Ev
         }
         driver.turn(clock::now(), woken.input || blind.input, inbox.try_iter());
         if driver.is_done() {
+            driver.leave_nothing();
             return;
         }
     }

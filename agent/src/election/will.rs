@@ -6,7 +6,7 @@ use vipward_vrrp::types::{Priority, State};
 use super::driver::Driver;
 use super::registry::Id;
 use crate::guard::estate::{Estate, Writer};
-use crate::guard::will::Will;
+use crate::guard::will::{Ending, Will};
 use crate::net::Frame;
 
 /// The will, and whether it is out of date.
@@ -29,6 +29,13 @@ impl Testament {
 }
 
 impl Driver {
+    /// Everything is released: the end of this thread is no death.
+    pub(super) fn leave_nothing(&self) {
+        if let Some(will) = &self.testament.will {
+            will.plan(Ending::Nothing);
+        }
+    }
+
     /// Writes the will anew if it is out of date and nothing else is to be done: it comes after the announcements, for
     /// until then the lease alone sees to it that a dead master is silent.
     pub(super) fn rewrite_will(&mut self) {

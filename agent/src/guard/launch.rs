@@ -31,7 +31,7 @@ impl Guard {
             let will = will.share()?;
             move || -> std::io::Result<Child> {
                 let mut command = Command::new("/proc/self/exe");
-                command.arg0("vipward").arg("guard").arg(std::process::id().to_string());
+                command.arg0("vipward").arg("guard");
                 command.arg("--keep").arg(u64::try_from(keep.as_nanos()).unwrap_or(u64::MAX).to_string());
                 command.stdin(will.fd().try_clone_to_owned()?);
                 match &leases {
@@ -43,9 +43,14 @@ impl Guard {
             }
         };
         let mut child = spawn()?;
+        let kept = will.share()?;
         let keeper = tokio::spawn(async move {
             loop {
-                match child.wait().await {
+                let ended = child.wait().await;
+                if kept.planned() == Ending::Nothing {
+                    return;
+                }
+                match ended {
                     Ok(status) => warn!("the guard ended ({status}); starting another"),
                     Err(error) => warn!(%error, "the guard cannot be watched; starting another"),
                 }
@@ -64,12 +69,6 @@ impl Guard {
     /// What the guard is to do when this process ends.
     pub fn will(&self) -> &Will {
         &self.will
-    }
-
-    /// There is nothing left to guard: the guard ends with this process and does nothing.
-    pub fn dismiss(self) {
-        self.will.plan(Ending::Nothing);
-        self.leave();
     }
 
     /// Leaves the guard to do what was planned.

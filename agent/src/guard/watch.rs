@@ -1,13 +1,10 @@
 //! The guard's life: prepare, wait for the agent's end, act.
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
-use anyhow::{Context, Result, bail};
-use nix::errno::Errno;
+use anyhow::{Context, Result};
 use nix::libc;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
-use nix::unistd::{Pid, getppid};
 
 use super::execute::Hands;
 use super::keep;
@@ -20,9 +17,9 @@ use crate::kernel::Leases;
 /// Above the election thread, for when the guard runs nothing else matters.
 const PRIORITY: u8 = 41;
 
-/// Watches the process `agent`, this process's parent. `keep` is for how many nanoseconds to keep serving after a death
-/// that nobody announced.
-pub fn run(agent: i32, leases: bool, keep: u64) -> Result<()> {
+/// Watches the agent that started this process. `keep` is for how many nanoseconds to keep serving after a death that
+/// nobody announced.
+pub fn run(leases: bool, keep: u64) -> Result<()> {
     let will = Will::map(inherited(libc::STDIN_FILENO)?).context("the will that the agent hands over")?;
     let leases = if leases { Some(Leases::map(inherited(LEASES_FD)?).context("the leases")?) } else { None };
     let mut ledger = keep::Ledger::new();
@@ -32,7 +29,7 @@ pub fn run(agent: i32, leases: bool, keep: u64) -> Result<()> {
     for refusal in refused {
         eprintln!("vipward guard: {refusal}");
     }
-    await_death(agent)?;
+    will.outlive();
     match will.planned() {
         Ending::Nothing => {}
         Ending::Keep(nanos) => keep::keep(&will, &hands, &mut ledger, now().0.saturating_add(nanos)),
@@ -51,30 +48,6 @@ fn outlive() {
     let _ = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&ignored), None);
     // The last process that may go when memory is short.
     let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
-}
-
-fn await_death(agent: i32) -> Result<()> {
-    // SAFETY: takes two integers and gives a descriptor or an error.
-    let opened = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, agent, 0) });
-    // Asked after: an agent that died before has handed its children to somebody else.
-    if getppid() != Pid::from_raw(agent) {
-        return Ok(());
-    }
-    let raw = match opened {
-        Ok(raw) => i32::try_from(raw).context("a descriptor")?,
-        Err(Errno::ESRCH) => return Ok(()),
-        Err(errno) => bail!("cannot watch process {agent}: {errno}"),
-    };
-    // SAFETY: the kernel just gave us this descriptor, and nothing else owns it.
-    let agent = unsafe { OwnedFd::from_raw_fd(raw) };
-    loop {
-        let mut ended = [PollFd::new(std::os::fd::AsFd::as_fd(&agent), PollFlags::POLLIN)];
-        match poll(&mut ended, PollTimeout::NONE) {
-            Err(Errno::EINTR) => {}
-            Err(errno) => bail!("cannot wait for the agent's end: {errno}"),
-            Ok(_) => return Ok(()),
-        }
-    }
 }
 
 /// A copy of one of the standard descriptors, under which the agent hands things over.

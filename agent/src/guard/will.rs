@@ -3,6 +3,7 @@
 //! The agent writes a whole new will beside the one in force and then switches over, so that whenever it dies there is
 //! a complete one.
 
+use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
@@ -14,6 +15,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::unistd::ftruncate;
 
 use super::estate::{Masters, Writer};
+use super::life::Life;
 
 /// Bytes of one will: hundreds of masters with hundreds of addresses.
 const ROOM: usize = 1 << 20;
@@ -41,13 +43,19 @@ struct Header {
     /// For how long to keep serving, in nanoseconds.
     keep: AtomicU64,
     lengths: [AtomicU64; 2],
+    /// Held by the thread whose end the guard waits for.
+    life: Life,
 }
+
+const _: () = assert!(size_of::<Header>() <= HEADER);
 
 /// The shared memory.
 #[derive(Debug)]
 pub struct Will {
     fd: OwnedFd,
     base: NonNull<u8>,
+    /// The thread that uses this has begun to live, as far as the guard is concerned.
+    begun: Cell<bool>,
 }
 
 // SAFETY: the mapping belongs to no thread; the header is atomics, and the wills are written by the one owner of a `Will`
@@ -59,7 +67,9 @@ impl Will {
     pub fn create() -> Result<Will, Errno> {
         let fd = memfd_create(c"vipward-will", MFdFlags::MFD_CLOEXEC)?;
         ftruncate(&fd, i64::try_from(LENGTH).map_err(|_| Errno::EINVAL)?)?;
-        Will::map(fd)
+        let will = Will::map(fd)?;
+        will.header().life.init()?;
+        Ok(will)
     }
 
     /// The memory behind a descriptor that [`Will::create`] made.
@@ -72,7 +82,7 @@ impl Will {
         let base = unsafe {
             mmap(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED, &fd, 0)?
         };
-        Ok(Will { fd, base: base.cast() })
+        Ok(Will { fd, base: base.cast(), begun: Cell::new(false) })
     }
 
     /// The same memory once more, for somebody else in this process.
@@ -83,6 +93,18 @@ impl Will {
     /// Its descriptor, for the guard.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+
+    /// From now on the end of the calling thread is what the guard waits for; or of this value, which that thread keeps.
+    pub fn begin(&self) -> Result<(), Errno> {
+        self.header().life.begin()?;
+        self.begun.set(true);
+        Ok(())
+    }
+
+    /// Waits for that. Afterwards nobody writes any more.
+    pub fn outlive(&self) {
+        self.header().life.outlive();
     }
 
     /// Puts a new will in force. False if it is longer than there is room for; then the old one stays.
@@ -135,7 +157,7 @@ impl Will {
     }
 
     fn header(&self) -> &Header {
-        // SAFETY: the mapping begins with a header: aligned to a page, all zero at first, and only atomics.
+        // SAFETY: the mapping begins with a header: aligned to a page, all zero at first, and all of it can be shared.
         unsafe { self.base.cast::<Header>().as_ref() }
     }
 
@@ -147,6 +169,9 @@ impl Will {
 
 impl Drop for Will {
     fn drop(&mut self) {
+        if self.begun.get() {
+            self.header().life.end();
+        }
         // SAFETY: the mapping that `map` made, to which no reference outlives `self`. A failure leaves it there.
         let _ = unsafe { munmap(self.base.cast(), LENGTH) };
     }
@@ -202,6 +227,37 @@ mod tests {
         assert_eq!(vips, [(3, 24, "10.0.0.50".to_owned()), (4, 128, "fd00::50".to_owned())]);
         write(&agent, 1);
         assert_eq!(guard.masters().count(), 1, "the new one counts");
+    }
+
+    /// It dies without a word, or takes leave; its process goes on in either case.
+    #[test]
+    fn the_guard_waits_for_the_end_of_the_thread_that_has_begun() {
+        for dies in [true, false] {
+            let agent = Will::create().unwrap();
+            let (guard, elects) = (agent.share().unwrap(), agent.share().unwrap());
+            let (begun, has_begun) = std::sync::mpsc::channel();
+            let (end, is_to_end) = std::sync::mpsc::channel::<()>();
+            let ends = std::sync::atomic::AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                let ends = &ends;
+                scope.spawn(move || {
+                    elects.begin().unwrap();
+                    begun.send(()).unwrap();
+                    let _ = is_to_end.recv();
+                    ends.store(true, Ordering::Release);
+                    if dies {
+                        std::mem::forget(elects);
+                    }
+                });
+                has_begun.recv().unwrap();
+                let waits = scope.spawn(move || {
+                    guard.outlive();
+                    ends.load(Ordering::Acquire)
+                });
+                end.send(()).unwrap();
+                assert!(waits.join().unwrap(), "it waited for nobody");
+            });
+        }
     }
 
     #[test]

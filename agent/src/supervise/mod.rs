@@ -144,7 +144,7 @@ impl Signals {
 struct Agent {
     options: cli::Run,
     election: Election,
-    /// None once it was dismissed.
+    /// None once it was left to itself.
     guard: Option<Guard>,
     /// Until then a stop is a restart.
     held_until: Option<Instant>,
@@ -265,7 +265,7 @@ impl Agent {
             }
         }
         if let Some(guard) = self.guard.take() {
-            guard.dismiss();
+            guard.leave();
         }
         self.end_scripts().await;
         Ok(())
