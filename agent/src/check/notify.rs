@@ -1,6 +1,6 @@
 //! Notify scripts: telling the world of transitions, in order and without delaying anybody.
 //!
-//! Each instance has one place for the state that is to be told next. A transition fills it, replacing a state
+//! Each instance, and each sync group, has one place for the state that is to be told next. A transition fills it, replacing a state
 //! that nobody was told yet; one task per instance empties it and runs the scripts of that state one after the
 //! other, `notify_STATE` first and `notify` after it, as keepalived orders them. So:
 //!
@@ -53,10 +53,38 @@ impl fmt::Display for Told {
     }
 }
 
-/// The notify scripts of one instance.
+/// Whom something is told of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A `vrrp_instance`, by its name.
+    Instance(String),
+    /// A `vrrp_sync_group`, by its name.
+    Group(String),
+}
+
+impl Subject {
+    /// What it is and its name, as scripts get them.
+    pub fn words(&self) -> (&'static str, &str) {
+        match self {
+            Subject::Instance(name) => ("INSTANCE", name),
+            Subject::Group(name) => ("GROUP", name),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Instance(name) => f.write_str(name),
+            Subject::Group(name) => write!(f, "group {name}"),
+        }
+    }
+}
+
+/// The notify scripts of one instance or group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hooks {
-    /// `notify`: any state, with `INSTANCE`, the name, the state and the priority as last arguments.
+    /// `notify`: any state, with `INSTANCE` or `GROUP`, the name, the state and the priority as last arguments.
     pub any: Option<Launch>,
     /// `notify_master`.
     pub master: Option<Launch>,
@@ -70,7 +98,7 @@ pub struct Hooks {
 
 impl Hooks {
     /// The scripts to run for `event`, in order, each with the arguments to append.
-    fn runs(&self, instance: &str, event: Event) -> Vec<(Launch, Vec<String>)> {
+    fn runs(&self, subject: &Subject, event: Event) -> Vec<(Launch, Vec<String>)> {
         let specific = match event.told {
             Told::Master => &self.master,
             Told::Backup => &self.backup,
@@ -79,7 +107,8 @@ impl Hooks {
         };
         let arguments = || {
             let (told, priority) = (event.told.to_string(), event.priority.to_string());
-            vec!["INSTANCE".to_owned(), instance.to_owned(), told, priority]
+            let (kind, name) = subject.words();
+            vec![kind.to_owned(), name.to_owned(), told, priority]
         };
         let specific = specific.iter().map(|launch| (launch.clone(), Vec::new()));
         specific.chain(self.any.iter().map(|launch| (launch.clone(), arguments()))).collect()
@@ -92,10 +121,10 @@ struct Event {
     priority: u8,
 }
 
-/// One instance's place for what is told next.
+/// One instance's or group's place for what is told next.
 #[derive(Debug)]
 struct Slot {
-    instance: String,
+    subject: Subject,
     inner: Mutex<Inner>,
 }
 
@@ -132,14 +161,14 @@ impl Slot {
             inner.busy = false;
             return None;
         };
-        Some(inner.hooks.runs(&self.instance, event))
+        Some(inner.hooks.runs(&self.subject, event))
     }
 }
 
 /// Runs notify scripts. [`Notifier::tell`] never waits.
 #[derive(Debug)]
 pub struct Notifier {
-    slots: HashMap<String, Arc<Slot>>,
+    slots: HashMap<Subject, Arc<Slot>>,
     tasks: JoinSet<()>,
     cancel: watch::Sender<bool>,
     timeout: Duration,
@@ -151,23 +180,26 @@ impl Notifier {
         Notifier { slots: HashMap::new(), tasks: JoinSet::new(), cancel: watch::Sender::new(false), timeout }
     }
 
-    /// Makes `instances` the ones of the configuration. One that is gone keeps its scripts until
-    /// [`Notifier::forget`]: it may have to be told how it ended.
-    pub fn apply(&mut self, instances: Vec<(String, Hooks)>) {
+    /// Makes `subjects` the ones of the configuration. An instance that is gone keeps its scripts until
+    /// [`Notifier::forget`]: it may have to be told how it ended. Of a group that is gone nothing is told.
+    pub fn apply(&mut self, subjects: Vec<(Subject, Hooks)>) {
         for slot in self.slots.values() {
             let mut inner = slot.lock();
             if inner.standing == Standing::Configured {
-                inner.standing = Standing::Leaving;
+                inner.standing = match slot.subject {
+                    Subject::Instance(_) => Standing::Leaving,
+                    Subject::Group(_) => Standing::Forgotten,
+                };
             }
         }
-        for (name, hooks) in instances {
-            if let Some(slot) = self.slots.get(&name) {
+        for (subject, hooks) in subjects {
+            if let Some(slot) = self.slots.get(&subject) {
                 let mut inner = slot.lock();
                 (inner.hooks, inner.standing) = (hooks, Standing::Configured);
                 continue;
             }
             let inner = Mutex::new(Inner { hooks, standing: Standing::Configured, next: None, busy: false });
-            self.slots.insert(name.clone(), Arc::new(Slot { instance: name, inner }));
+            self.slots.insert(subject.clone(), Arc::new(Slot { subject, inner }));
         }
         self.sweep();
     }
@@ -175,7 +207,7 @@ impl Notifier {
     /// Forgets the scripts of an instance that is gone, once what it has to tell is told. One that the configuration
     /// names, as it names a new instance like an old one, stays.
     pub fn forget(&mut self, instance: &str) {
-        if let Some(slot) = self.slots.get(instance) {
+        if let Some(slot) = self.slots.get(&Subject::Instance(instance.to_owned())) {
             let mut inner = slot.lock();
             if inner.standing == Standing::Leaving {
                 inner.standing = Standing::Forgotten;
@@ -192,17 +224,17 @@ impl Notifier {
         });
     }
 
-    /// Tells the scripts of `instance` of its new state. Returns at once; must be called within a tokio runtime.
-    pub fn tell(&mut self, instance: &str, told: Told, priority: u8) {
+    /// Tells the scripts of `subject` of its new state. Returns at once; must be called within a tokio runtime.
+    pub fn tell(&mut self, subject: &Subject, told: Told, priority: u8) {
         while self.tasks.try_join_next().is_some() {}
-        let known = self.slots.get(instance);
+        let known = self.slots.get(subject);
         let Some(slot) = known.filter(|slot| slot.lock().standing != Standing::Forgotten) else {
-            debug!(instance, %told, "no such instance to notify of");
+            debug!(%subject, %told, "no such instance to notify of");
             return;
         };
         let mut inner = slot.lock();
         if let Some(skipped) = inner.next.replace(Event { told, priority }) {
-            info!(instance, skipped = %skipped.told, by = %told, "state came and went before it was notified");
+            info!(%subject, skipped = %skipped.told, by = %told, "state came and went before it was notified");
         }
         if !inner.busy {
             inner.busy = true;
@@ -227,13 +259,13 @@ async fn serve(slot: Arc<Slot>, timeout: Duration, mut cancel: watch::Receiver<b
     while let Some(runs) = slot.take() {
         for (launch, arguments) in runs {
             let finished = process::run(&launch, &arguments, timeout, &mut cancel).await;
-            let (instance, exit, duration) = (&slot.instance, finished.exit, finished.duration);
+            let (subject, exit, duration) = (&slot.subject, finished.exit, finished.duration);
             let (output, arguments) = (finished.output, arguments.join(" "));
             let script = launch.program.to_string();
             match exit {
-                Exit::Status(0) => debug!(instance, script, arguments, ?duration, output, "notified"),
+                Exit::Status(0) => debug!(%subject, script, arguments, ?duration, output, "notified"),
                 Exit::Cancelled => return,
-                _ => warn!(instance, script, arguments, ?duration, output, "notify script failed: {exit}"),
+                _ => warn!(%subject, script, arguments, ?duration, output, "notify script failed: {exit}"),
             }
         }
     }

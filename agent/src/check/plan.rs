@@ -3,18 +3,20 @@
 use std::collections::HashSet;
 
 use super::launch::{Identity, IdentityError, Launch, Program};
-use super::notify::Hooks;
+use super::notify::{Hooks, Subject};
 use super::runner::ScriptSpec;
 use super::tracking::{Health, Kind, Tracked, Weight};
-use crate::config::model::{Command, Config, Globals, How, Instance, Location, NotifyScript, Script, User};
+use crate::config::model::{
+    Command, Config, Globals, How, Instance, Location, Notify, NotifyScript, Script, User,
+};
 
 /// Everything that runs scripts, for [`super::runner::Runner::apply`] and [`super::notify::Notifier::apply`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The health scripts that somebody tracks.
     pub scripts: Vec<ScriptSpec>,
-    /// The notify scripts of each instance, by its name.
-    pub hooks: Vec<(String, Hooks)>,
+    /// The notify scripts of each instance and sync group.
+    pub hooks: Vec<(Subject, Hooks)>,
 }
 
 /// A script whose user is not to be had.
@@ -45,7 +47,10 @@ impl Plan {
             });
         }
         for instance in &config.instances {
-            plan.hooks.push((instance.name.clone(), users.hooks(instance)?));
+            plan.hooks.push((Subject::Instance(instance.name.clone()), users.hooks(&instance.notify)?));
+        }
+        for group in &config.groups {
+            plan.hooks.push((Subject::Group(group.name.clone()), users.hooks(&group.notify)?));
         }
         Ok(plan)
     }
@@ -71,8 +76,7 @@ impl<'a> Users<'a> {
         Users { globals, default: None }
     }
 
-    fn hooks(&mut self, instance: &Instance) -> Result<Hooks, PlanError> {
-        let notify = &instance.notify;
+    fn hooks(&mut self, notify: &Notify) -> Result<Hooks, PlanError> {
         Ok(Hooks {
             any: self.hook(notify.any.as_ref())?,
             master: self.hook(notify.master.as_ref())?,

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use Place::{Authentication, Globals, Instance, Root, Script};
+use Place::{Authentication, Globals, Group, Instance, Root, Script};
 use Shape::{Block, Flag, Lines, Named, Words, WordsOrLines};
 use Status::{Harmless, Ignored, NotYet, NotYetUnless, Refused, Works};
 
@@ -17,6 +17,8 @@ pub(super) enum Place {
     Globals,
     /// `vrrp_script`
     Script,
+    /// `vrrp_sync_group`
+    Group,
     /// `vrrp_instance`
     Instance,
     /// `authentication` of a `vrrp_instance`
@@ -30,6 +32,7 @@ impl Place {
             Root => "the top level",
             Globals => "`global_defs`",
             Script => "`vrrp_script`",
+            Group => "`vrrp_sync_group`",
             Instance => "`vrrp_instance`",
             Authentication => "`authentication`",
         }
@@ -100,9 +103,9 @@ const OWN_BUFFERS: Status = Harmless("buffers are sized by what they have to hol
 #[rustfmt::skip]
 pub(super) static TABLE: &[Entry] = &[
     entry(Root, Works(Block), &["global_defs"]),
-    entry(Root, Works(Named), &["vrrp_script", "vrrp_instance"]),
+    entry(Root, Works(Named), &["vrrp_script", "vrrp_sync_group", "vrrp_instance"]),
     entry(Root, NotYet, &[
-        "vrrp_sync_group", "garp_group", "track_group", "track_file", "vrrp_track_file", "vrrp_track_process",
+        "garp_group", "track_group", "track_file", "vrrp_track_file", "vrrp_track_process",
         "static_ipaddress", "static_routes", "static_rules", "interface_up_down_delays", "linkbeat_interfaces",
         "net_namespace", "namespace_with_ipsets", "instance",
     ]),
@@ -183,6 +186,13 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Script, Works(Words(1, 1)), &["interval", "timeout", "rise", "fall"]),
     entry(Script, Works(Words(1, 2)), &["weight", "user"]),
     entry(Script, Works(Words(0, 0)), &["init_fail"]),
+
+    entry(Group, Works(Lines), &["group", "track_script", "track_interface"]),
+    entry(Group, Works(Words(0, 0)), &["global_tracking", "sync_group_tracking_weight"]),
+    entry(Group, Works(Words(1, usize::MAX)), &["notify", "notify_master", "notify_backup", "notify_fault", "notify_stop"]),
+    entry(Group, NO_MAIL, &["smtp_alert"]),
+    entry(Group, NotYet, &["track_file", "track_process", "notify_priority_changes"]),
+    entry(Group, Refused("vipward has no BFD: an advert interval of 10 ms needs none"), &["track_bfd"]),
 
     entry(Instance, Works(Words(1, 1)), &[
         "state", "interface", "virtual_router_id", "priority", "advert_int", "version", "preempt_delay",

@@ -50,6 +50,8 @@ pub struct Config {
     pub scripts: Vec<Script>,
     /// `vrrp_instance` blocks, in the order of the file.
     pub instances: Vec<Instance>,
+    /// `vrrp_sync_group` blocks, in the order of the file.
+    pub groups: Vec<Group>,
 }
 
 /// `global_defs`, less the defaults that are already merged into the instances.
@@ -231,6 +233,20 @@ pub struct TrackInterface {
     pub reverse: bool,
     /// Where it was written.
     pub at: Location,
+}
+
+/// A `vrrp_sync_group`: instances that are MASTER together, and in FAULT together. What it tracks is among what each
+/// of its members tracks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name, unique in the configuration.
+    pub name: String,
+    /// Where the block begins.
+    pub at: Location,
+    /// Names of its members, which exist and are in no other group.
+    pub members: Vec<String>,
+    /// Scripts to run upon transitions of the group as a whole.
+    pub notify: Notify,
 }
 
 /// How a new master tells its neighbours, with gratuitous ARP (IPv4) or unsolicited neighbour adverts (IPv6).

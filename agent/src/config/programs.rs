@@ -44,10 +44,11 @@ fn runs(config: &Config) -> impl Iterator<Item = Run<'_>> {
         user: script.user.as_ref(),
         consequence: CHECK_FAILS,
     });
-    let notify = config.instances.iter().flat_map(|instance| {
-        let notify = &instance.notify;
-        [&notify.any, &notify.master, &notify.backup, &notify.fault, &notify.stop]
-    });
+    let instances = config.instances.iter().map(|instance| &instance.notify);
+    let groups = config.groups.iter().map(|group| &group.notify);
+    let notify = instances
+        .chain(groups)
+        .flat_map(|notify| [&notify.any, &notify.master, &notify.backup, &notify.fault, &notify.stop]);
     scripts.chain(notify.flatten().map(|script| Run {
         command: &script.command,
         user: script.user.as_ref(),

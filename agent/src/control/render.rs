@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::reasons::{explain, who};
 use super::resources;
-use super::status::{Datapath, Family, InstanceStatus, ScriptStatus, State, StatusSnapshot};
+use super::status::{Datapath, Family, GroupStatus, InstanceStatus, ScriptStatus, State, StatusSnapshot};
 
 /// VIPs that are named in a row before the rest is counted.
 const MAX_VIPS: usize = 2;
@@ -37,6 +37,10 @@ pub fn render(snapshot: &StatusSnapshot, colour: Colour) -> String {
             "VIPS",
         ];
         table(&mut text, &header, snapshot.instances.iter().map(instance_row), colour);
+    }
+    if !snapshot.groups.is_empty() {
+        text.push('\n');
+        table(&mut text, &["GROUP", "STATE", "MEMBERS"], snapshot.groups.iter().map(group_row), colour);
     }
     if !snapshot.resources.is_empty() {
         if !text.is_empty() {
@@ -96,13 +100,24 @@ fn table(text: &mut String, header: &[&str], rows: impl Iterator<Item = Row>, co
     }
 }
 
-fn instance_row(instance: &InstanceStatus) -> Row {
-    let (state, paint) = match instance.state {
+/// A state, and the colour of its word.
+fn painted(state: State) -> (&'static str, &'static str) {
+    match state {
         State::Master => ("MASTER", "1;32"),
         State::Backup => ("BACKUP", "36"),
         State::Fault => ("FAULT", "1;31"),
         State::Init => ("INIT", "33"),
-    };
+    }
+}
+
+fn group_row(group: &GroupStatus) -> Row {
+    let (state, paint) = painted(group.state);
+    let members: Vec<String> = group.members.iter().map(|name| printable(name)).collect();
+    Row { cells: vec![printable(&group.name), state.to_owned(), members.join(", ")], paint }
+}
+
+fn instance_row(instance: &InstanceStatus) -> Row {
+    let (state, paint) = painted(instance.state);
     let priority = if instance.priority == instance.effective_priority {
         instance.priority.to_string()
     } else {
@@ -281,6 +296,15 @@ mod tests {
         www.toml: 3 reloads in a row failed: reload_cmd `x` failed: exit status 1
         db.toml: db.toml:1:1: error: �[2J (next try 2023-11-14 22:13:20)
         ");
+    }
+
+    #[test]
+    fn sync_groups_have_a_table_of_their_own() {
+        let mut snapshot = sample();
+        let members = vec!["VI_1".into(), "database".into()];
+        snapshot.groups = vec![GroupStatus { name: "G1".into(), state: State::Fault, members }];
+        let text = render(&snapshot, Colour::No);
+        assert!(text.contains("\n\nGROUP  STATE  MEMBERS\nG1     FAULT  VI_1, database\n\n"), "{text}");
     }
 
     #[test]

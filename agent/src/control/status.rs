@@ -22,6 +22,8 @@ pub struct StatusSnapshot {
     pub started: String,
     /// VRRP instances, in the order of the configuration.
     pub instances: Vec<InstanceStatus>,
+    /// Sync groups, in the order of the configuration.
+    pub groups: Vec<GroupStatus>,
     /// Health scripts that run.
     pub scripts: Vec<ScriptStatus>,
     /// Rendered files.
@@ -35,6 +37,9 @@ pub struct InstanceStatus {
     pub name: String,
     /// Virtual router identifier.
     pub vrid: u8,
+    /// Its sync group.
+    #[serde(default)]
+    pub group: Option<String>,
     /// Interface of its adverts.
     pub interface: String,
     /// Address family of its adverts.
@@ -205,6 +210,17 @@ pub enum Datapath {
     Socket,
 }
 
+/// A sync group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupStatus {
+    /// Name in the configuration.
+    pub name: String,
+    /// MASTER if all members are, FAULT if one is, INIT if one is that, else BACKUP.
+    pub state: State,
+    /// Names of its members.
+    pub members: Vec<String>,
+}
+
 /// One health script.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptStatus {
@@ -234,6 +250,7 @@ pub(crate) mod tests {
         let web = InstanceStatus {
             name: "VI_1".into(),
             vrid: 51,
+            group: None,
             interface: "eth0".into(),
             family: Family::Ipv4,
             state: State::Master,
@@ -307,6 +324,7 @@ pub(crate) mod tests {
             router_id: "n1".into(),
             started: "2023-11-14T22:00:00.000Z".into(),
             instances: vec![web, database],
+            groups: Vec::new(),
             scripts: vec![script],
             resources: Vec::new(),
         }

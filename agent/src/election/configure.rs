@@ -66,6 +66,7 @@ impl Driver {
         if !std::mem::replace(&mut self.start.configured, true) && !config.globals.startup_delay.is_zero() {
             self.start.until = Some(now + config.globals.startup_delay);
         }
+        self.dissolve_groups();
         let mut present: HashMap<Identity, Id> =
             self.registry.iter().map(|(id, instance)| (identity(&instance.model), id)).collect();
         let mut changes = Changes::default();
@@ -100,7 +101,9 @@ impl Driver {
                 changes.unchanged += 1;
             }
         }
+        self.form_groups(&config.groups);
         self.reconsider_all(now);
+        self.settle_groups(now);
         self.leases.stale = true;
         self.refresh_fences();
         self.sweep();

@@ -8,7 +8,7 @@ use vipward_vrrp::router::Event;
 use vipward_vrrp::types::{Family, Mono, Priority, State};
 
 use super::driver::Driver;
-use super::instance::Instance;
+use super::instance::{Instance, Own};
 use super::message::Level;
 use super::plan;
 use super::registry::Id;
@@ -62,10 +62,19 @@ impl Driver {
         self.leases.stale = true;
     }
 
-    /// Looks at every instance again.
+    /// Looks at every instance again. What all of them are fit for is known before the first one starts.
     pub(super) fn reconsider_all(&mut self, now: Mono) {
-        for id in self.registry.ids() {
-            self.reconsider(now, id);
+        let ids = self.registry.ids();
+        for id in &ids {
+            if self.registry.get(*id).is_some_and(|instance| instance.retired) {
+                self.reconsider_retired(now, *id);
+            } else {
+                self.examine(now, *id);
+            }
+            self.keep_cadence();
+        }
+        for id in ids {
+            self.conclude(now, id);
             self.keep_cadence();
         }
     }
@@ -91,8 +100,19 @@ impl Driver {
         if self.registry.get(id).is_some_and(|instance| instance.retired) {
             return self.reconsider_retired(now, id);
         }
+        let news = self.examine(now, id);
+        self.conclude(now, id);
+        if news {
+            for sibling in self.siblings(id) {
+                self.conclude(now, sibling);
+            }
+        }
+    }
+
+    /// Finds out what the instance by itself is fit for; returns whether that is news.
+    fn examine(&mut self, now: Mono, id: Id) -> bool {
         self.place(now, id);
-        let Some(instance) = self.registry.get(id) else { return };
+        let Some(instance) = self.registry.get(id) else { return false };
         let source = self.source(instance);
         let (fit, faults) = self.fitness(instance, source);
         if source != instance.source
@@ -109,13 +129,25 @@ impl Driver {
             Some(cause @ Cause::FirstRun { .. }) if faults.is_empty() => Some(cause.to_string()),
             _ => None,
         };
-        let Some(instance) = self.registry.get(id) else { return };
+        let Some(instance) = self.registry.get(id) else { return false };
         let waiting = waiting.or_else(|| self.delayed(now, instance));
-        let Some(instance) = self.registry.get_mut(id) else { return };
+        let Some(instance) = self.registry.get_mut(id) else { return false };
+        let own = Own { seen: true, faults, waiting };
+        let news = instance.own != own;
+        instance.own = own;
+        self.feed(now, id, Event::Priority(Priority(fit.priority)));
+        news
+    }
+
+    /// Acts upon what the instance and its sync group are fit for.
+    fn conclude(&mut self, now: Mono, id: Id) {
+        let (others, other_waits) = self.kept_by_siblings(id);
+        let Some(instance) = self.registry.get_mut(id).filter(|instance| !instance.retired) else { return };
+        let faults: Vec<String> = instance.own.faults.iter().cloned().chain(others).collect();
+        let waiting = instance.own.waiting.clone().or_else(|| other_waits.filter(|_| faults.is_empty()));
         let news = instance.faults != faults;
         instance.faults.clone_from(&faults);
         let waits = std::mem::replace(&mut instance.waiting, waiting.clone()) != waiting;
-        self.feed(now, id, Event::Priority(Priority(fit.priority)));
         if let Some(text) = waiting {
             if waits {
                 self.note(id, Level::Info, text);
@@ -151,7 +183,9 @@ impl Driver {
         }
         let inherited = instance.inherited.take();
         match (state, faults.is_empty()) {
-            (State::Init, true) if inherited.is_some_and(|until| now < until) => {
+            (State::Init, true)
+                if inherited.is_some_and(|until| now < until) && self.all_inherit(now, id) =>
+            {
                 self.feed(now, id, Event::Resume);
             }
             (State::Init, true) => self.feed(now, id, Event::Startup),
@@ -161,6 +195,13 @@ impl Driver {
             (State::Init | State::Backup | State::Master, false) => self.feed(now, id, Event::Fault),
             (State::Fault, false) | (State::Backup | State::Master, true) => {}
         }
+    }
+
+    /// Whether the rest of `id`'s sync group, if it is in one, was left as MASTER too: a part of it cannot go on alone.
+    fn all_inherit(&self, now: Mono, id: Id) -> bool {
+        self.siblings(id).into_iter().filter_map(|sibling| self.registry.get(sibling)).all(|sibling| {
+            sibling.machine.state() == State::Master || sibling.inherited.is_some_and(|until| now < until)
+        })
     }
 
     /// The priority that tracking leaves, and everything that rules the instance out.

@@ -26,7 +26,11 @@ impl Driver {
         }
     }
 
-    fn expired(&mut self, now: Mono, id: Id, key: &RouterKey, generation: u64) {
+    /// The watch of `id` ran out.
+    pub(super) fn expired(&mut self, now: Mono, id: Id, key: &RouterKey, generation: u64) {
+        if self.member_expired(now, id, generation) {
+            return;
+        }
         match self.paths.claim(key, generation) {
             Ok(Claim::Won) => {
                 self.claimed = Some(id);

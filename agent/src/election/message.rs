@@ -160,6 +160,8 @@ pub struct Snapshot {
     pub name: String,
     /// Virtual router identifier.
     pub vrid: u8,
+    /// Name of its sync group.
+    pub group: Option<String>,
     /// Interface name.
     pub interface: String,
     /// Whether it is IPv6.

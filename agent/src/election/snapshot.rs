@@ -29,6 +29,7 @@ impl Driver {
         Snapshot {
             name: model.name.clone(),
             vrid: model.vrid,
+            group: self.group_name(instance.group).map(str::to_owned),
             interface: model.interface.clone(),
             ipv6: model.family == model::Family::V6,
             state,

@@ -3,6 +3,7 @@
 
 mod alone;
 mod complaints;
+mod groups;
 mod news;
 mod orders;
 mod rendering;
@@ -17,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::check::notify::{self, Notifier, Told};
+use crate::check::notify::{self, Notifier, Subject, Told};
 use crate::check::plan::Plan;
 use crate::check::runner::{Runner, ScriptResult};
 use crate::cli::{self, Switch};
@@ -30,6 +31,7 @@ use crate::election::thread::Election;
 use crate::guard::launch::Guard;
 use crate::guard::will::{Ending, Will};
 use crate::privileges;
+use groups::Groups;
 use orders::{Desk, Order};
 use rendering::{Half, Prepared};
 use status::History;
@@ -152,6 +154,7 @@ struct Agent {
     runner: Runner,
     results: mpsc::Receiver<ScriptResult>,
     notifier: Notifier,
+    groups: Groups,
     history: History,
     orders: mpsc::Receiver<Order>,
     control: tokio::task::JoinHandle<()>,
@@ -185,6 +188,7 @@ impl Agent {
             runner: Runner::new(verdicts),
             results,
             notifier: Notifier::new(notify::TIMEOUT),
+            groups: Groups::default(),
             history: History::new(),
             orders: inbox,
             control,
@@ -202,8 +206,9 @@ impl Agent {
             warn!("{warning}");
         }
         let router_id = router_id(&loaded.config);
-        self.election.send(Command::Configure(loaded.config, reply))?;
-        self.history.list_instances(router_id, loaded.plan.hooks.iter().map(|(name, _)| name.clone()));
+        self.election.send(Command::Configure(Arc::clone(&loaded.config), reply))?;
+        self.history.list_instances(router_id, &loaded.config);
+        self.groups.configure(&loaded.config);
         self.history.list_scripts(loaded.plan.scripts.iter().map(|script| script.name.clone()));
         self.notifier.apply(loaded.plan.hooks);
         self.runner.apply(loaded.plan.scripts);
@@ -301,19 +306,29 @@ impl Agent {
             Update::Transition(transition) => {
                 news::transition(&transition);
                 self.history.transition(&transition);
+                let groups = self.groups.transition(&transition);
                 if let Some(told) = news::told(&transition) {
-                    self.notifier.tell(&transition.instance, told, transition.priority);
+                    let instance = Subject::Instance(transition.instance);
+                    self.notifier.tell(&instance, told, transition.priority);
+                }
+                for (group, told) in groups {
+                    info!("group {group} is {told}");
+                    // keepalived's priority of a group.
+                    self.notifier.tell(&Subject::Group(group), told, 0);
                 }
             }
             Update::Note { level, instance, text } => news::note(level, instance.as_deref(), &text),
             Update::Removed { instance } => {
-                // keepalived's word for an instance that is gone.
-                self.notifier.tell(&instance, Told::Fault, 0);
-                self.notifier.forget(&instance);
+                self.groups.removed(&instance);
                 self.history.removed(&instance);
+                let name = instance.clone();
+                // keepalived's word for an instance that is gone.
+                self.notifier.tell(&Subject::Instance(instance), Told::Fault, 0);
+                self.notifier.forget(&name);
             }
             Update::Renamed { from, to } => {
                 self.notifier.forget(&from);
+                self.groups.renamed(&from, &to);
                 self.history.renamed(&from, &to);
             }
         }

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod calm;
+mod groups;
 mod guard;
 mod input;
 mod interfaces;

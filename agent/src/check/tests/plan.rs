@@ -78,7 +78,12 @@ fn instance() -> Instance {
 
 fn config() -> Config {
     let globals = Globals { script_user: Some(user("root")), script_security: true, ..Globals::default() };
-    Config { globals, scripts: ["used", "unused", "other"].map(script).to_vec(), instances: vec![instance()] }
+    Config {
+        globals,
+        scripts: ["used", "unused", "other"].map(script).to_vec(),
+        instances: vec![instance()],
+        groups: Vec::new(),
+    }
 }
 
 #[test]
@@ -90,7 +95,7 @@ fn only_tracked_scripts_run_and_users_are_looked_up() {
     assert!(first.launch.identity.uid.is_root() && first.launch.secure && first.init_fail);
     assert_eq!((first.rise, first.fall, first.timeout), (3, 2, Duration::from_secs(2)));
     let [(name, hooks)] = plan.hooks.as_slice() else { panic!("{:?}", plan.hooks) };
-    assert_eq!(name, "VI_1");
+    assert_eq!(name.words(), ("INSTANCE", "VI_1"));
     assert_eq!(hooks.master.as_ref().map(|launch| launch.identity.name.as_str()), Some("nobody"));
     assert_eq!(hooks.any, None);
 }

@@ -98,7 +98,7 @@ impl Draft {
             return Some(());
         }
         if keyword.starts_with("notify") {
-            return self.set_notify(keyword, node, findings);
+            return set_notify(&mut self.notify, keyword, node, findings);
         }
         if node.block.is_some() {
             self.set_block(keyword, node, findings);
@@ -205,24 +205,30 @@ impl Draft {
         }
         Some(())
     }
+}
 
-    fn set_notify(&mut self, keyword: &str, node: &Node, findings: &mut Findings) -> Option<()> {
-        let slot: &mut Option<NotifyScript> = match keyword {
-            "notify" => &mut self.notify.any,
-            "notify_master" => &mut self.notify.master,
-            "notify_backup" => &mut self.notify.backup,
-            "notify_fault" => &mut self.notify.fault,
-            "notify_stop" => &mut self.notify.stop,
-            _ => {
-                unsupported(node, findings);
-                return None;
-            }
-        };
-        let script = command::notify(node, findings)?;
-        // As in keepalived the first one stays.
-        slot.get_or_insert(script);
-        Some(())
-    }
+/// A `notify…` line, of an instance or of a sync group.
+pub(super) fn set_notify(
+    notify: &mut Notify,
+    keyword: &str,
+    node: &Node,
+    findings: &mut Findings,
+) -> Option<()> {
+    let slot: &mut Option<NotifyScript> = match keyword {
+        "notify" => &mut notify.any,
+        "notify_master" => &mut notify.master,
+        "notify_backup" => &mut notify.backup,
+        "notify_fault" => &mut notify.fault,
+        "notify_stop" => &mut notify.stop,
+        _ => {
+            unsupported(node, findings);
+            return None;
+        }
+    };
+    let script = command::notify(node, findings)?;
+    // As in keepalived the first one stays.
+    slot.get_or_insert(script);
+    Some(())
 }
 
 fn state(word: &Word, findings: &mut Findings) -> State {

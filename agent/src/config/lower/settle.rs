@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::config::diagnostic::{Findings, quoted};
-use crate::config::model::{Family, Garp, Instance, Location, Peer, State, TrackScript, Version, Vip};
+use crate::config::model::{Family, Garp, Instance, Location, Peer, State, Version, Vip};
 use crate::config::tree::Node;
 use vipward_common::wire::PRIORITY_OWNER;
 
@@ -76,12 +76,7 @@ pub(super) fn settle(
         track_scripts: draft
             .track_scripts
             .into_iter()
-            .map(|line| TrackScript {
-                reverse: line.reverse.unwrap_or_else(|| defaults.reversed_scripts.contains(&line.name.text)),
-                name: line.name.text,
-                weight: line.weight,
-                at: line.name.at,
-            })
+            .map(|line| line.settle(&defaults.reversed_scripts))
             .collect(),
         track_interfaces: draft.track_interfaces,
         // keepalived's defaults for what has keywords of its own there.

@@ -1,18 +1,33 @@
 //! The lines of `track_script` and `track_interface`.
 
+use std::collections::HashSet;
+
 use crate::config::diagnostic::{Findings, did_you_mean, quoted};
 use crate::config::lex::Word;
-use crate::config::model::TrackInterface;
+use crate::config::model::{TrackInterface, TrackScript};
 use crate::config::tree::Node;
 
 use super::address::plain_line;
 use super::values;
 
 /// A line of `track_script`, before it is known what the script's own `reverse` is.
+#[derive(Clone)]
 pub(super) struct ScriptLine {
     pub(super) name: Word,
     pub(super) weight: Option<i32>,
     pub(super) reverse: Option<bool>,
+}
+
+impl ScriptLine {
+    /// The line as it counts, given the names of the scripts that have `reverse` themselves.
+    pub(super) fn settle(self, reversed: &HashSet<String>) -> TrackScript {
+        TrackScript {
+            reverse: self.reverse.unwrap_or_else(|| reversed.contains(&self.name.text)),
+            name: self.name.text,
+            weight: self.weight,
+            at: self.name.at,
+        }
+    }
 }
 
 /// `NAME [weight N [reverse|noreverse]]`
