@@ -2,12 +2,15 @@
 
 use std::collections::HashSet;
 
+use super::file::{FileSpec, Init};
 use super::launch::{Identity, IdentityError, Launch, Program};
 use super::notify::{Hooks, Subject};
+use super::processes::{self, Match, ProcessSpec};
 use super::runner::ScriptSpec;
 use super::tracking::{Health, Kind, Tracked, Weight};
 use crate::config::model::{
-    Command, Config, Globals, How, Instance, Location, Notify, NotifyScript, Script, User,
+    Command, Config, Globals, How, Instance, Location, Notify, NotifyScript, ParamMatch, Script, TrackItem,
+    TrackProcess, User,
 };
 
 /// Everything that runs scripts, for [`super::runner::Runner::apply`] and [`super::notify::Notifier::apply`].
@@ -15,6 +18,10 @@ use crate::config::model::{
 pub struct Plan {
     /// The health scripts that somebody tracks.
     pub scripts: Vec<ScriptSpec>,
+    /// The files that somebody tracks.
+    pub files: Vec<FileSpec>,
+    /// The processes that somebody tracks.
+    pub processes: Vec<ProcessSpec>,
     /// The notify scripts of each instance and sync group.
     pub hooks: Vec<(Subject, Hooks)>,
 }
@@ -34,7 +41,8 @@ impl Plan {
     /// keeps what runs.
     pub fn new(config: &Config) -> Result<Plan, PlanError> {
         let mut users = Users::new(&config.globals);
-        let mut plan = Plan::default();
+        let (files, processes) = (tracked_files(config), tracked_processes(config));
+        let mut plan = Plan { files, processes, ..Plan::default() };
         for script in tracked_scripts(config) {
             plan.scripts.push(ScriptSpec {
                 name: script.name.clone(),
@@ -116,29 +124,77 @@ impl<'a> Users<'a> {
     }
 }
 
-/// What `instance` tracks, for [`super::tracking::effective`]: its scripts, then its interfaces, each in the
+/// The files that somebody tracks: no others are watched.
+fn tracked_files(config: &Config) -> Vec<FileSpec> {
+    let tracked: HashSet<&str> =
+        config.instances.iter().flat_map(|i| &i.track_files).map(|track| track.name.as_str()).collect();
+    let files = config.files.iter().filter(|file| tracked.contains(file.name.as_str()));
+    files
+        .map(|file| FileSpec {
+            name: file.name.clone(),
+            path: file.path.clone(),
+            init: file.init.map(|init| Init { value: init.value, overwrite: init.overwrite }),
+        })
+        .collect()
+}
+
+/// The processes that somebody tracks: no others are watched.
+fn tracked_processes(config: &Config) -> Vec<ProcessSpec> {
+    let tracked: HashSet<&str> =
+        config.instances.iter().flat_map(|i| &i.track_processes).map(|track| track.name.as_str()).collect();
+    let processes = config.processes.iter().filter(|process| tracked.contains(process.name.as_str()));
+    processes.map(process).collect()
+}
+
+fn process(process: &TrackProcess) -> ProcessSpec {
+    let subject = match &process.parameters {
+        Some((words, how)) => processes::Subject::Parameters {
+            words: words.clone(),
+            how: match how {
+                ParamMatch::Exact => Match::Exact,
+                ParamMatch::Partial => Match::Partial,
+                ParamMatch::Initial => Match::Initial,
+            },
+        },
+        None if process.full_command => processes::Subject::Command,
+        None => processes::Subject::Name,
+    };
+    ProcessSpec {
+        name: process.name.clone(),
+        command: process.command.clone(),
+        subject,
+        quorum: process.quorum,
+        quorum_max: process.quorum_max,
+        fork_delay: process.fork_delay,
+        terminate_delay: process.terminate_delay,
+    }
+}
+
+/// What `instance` tracks, for [`super::tracking::effective`]: its scripts, interfaces, files and processes, each in the
 /// order of the configuration. Its own interface is not among them unless `track_interface` names it.
 pub fn tracked<'a>(
     instance: &'a Instance,
     scripts: &[Script],
-    script_health: impl Fn(&str) -> Health,
-    interface_is_up: impl Fn(&str) -> bool,
+    health: impl Fn(Kind, &str) -> Health,
 ) -> Vec<Tracked<'a>> {
     let of_script = instance.track_scripts.iter().filter_map(|track| {
         let script = scripts.iter().find(|script| script.name == track.name)?;
         let own = Weight { value: script.weight, reverse: script.reverse };
-        Some(Tracked {
-            kind: Kind::Script,
-            name: &track.name,
-            weight: Weight::of_script(own, track.weight, track.reverse),
-            health: script_health(&track.name),
-        })
+        let weight = Weight::of_script(own, track.weight, track.reverse);
+        Some((Kind::Script, &track.name, weight))
     });
-    let of_interface = instance.track_interfaces.iter().map(|track| Tracked {
-        kind: Kind::Interface,
-        name: &track.name,
-        weight: Weight { value: track.weight, reverse: track.reverse },
-        health: if interface_is_up(&track.name) { Health::Up } else { Health::Down },
+    let interfaces = instance.track_interfaces.iter();
+    let of_interface = interfaces.map(|track| {
+        let weight = Weight { value: track.weight, reverse: track.reverse };
+        (Kind::Interface, &track.name, weight)
     });
-    of_script.chain(of_interface).collect()
+    let item = |kind| {
+        move |track: &'a TrackItem| {
+            (kind, &track.name, Weight { value: track.weight, reverse: track.reverse })
+        }
+    };
+    let files = instance.track_files.iter().map(item(Kind::File));
+    let processes = instance.track_processes.iter().map(item(Kind::Process));
+    let all = of_script.chain(of_interface).chain(files).chain(processes);
+    all.map(|(kind, name, weight)| Tracked { kind, name, weight, health: health(kind, name) }).collect()
 }

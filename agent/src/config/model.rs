@@ -1,12 +1,15 @@
 //! What a configuration means, after every check: plain owned data that the agent runs on and that a reload
 //! compares. Two equal values need no action; where a thing was written does not count, see [`Location`].
 
+mod tracked;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::tracked::{FileInit, ParamMatch, TrackFile, TrackItem, TrackProcess};
 pub use vipward_vrrp::types::{Family, Version};
 
 /// Where something was written. All locations are equal, so that moving a block within its file, or a comment
@@ -48,6 +51,10 @@ pub struct Config {
     pub globals: Globals,
     /// `vrrp_script` blocks, in the order of the file. keepalived runs only those that an instance tracks.
     pub scripts: Vec<Script>,
+    /// `track_file` blocks, in the order of the file. Only those that an instance tracks are watched.
+    pub files: Vec<TrackFile>,
+    /// `vrrp_track_process` blocks, in the order of the file. Only those that an instance tracks are watched.
+    pub processes: Vec<TrackProcess>,
     /// `vrrp_instance` blocks, in the order of the file.
     pub instances: Vec<Instance>,
     /// `vrrp_sync_group` blocks, in the order of the file.
@@ -101,6 +108,7 @@ pub enum Checksum {
 
 /// A `vrrp_instance`: one virtual router.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a configuration")]
 pub struct Instance {
     /// Its name, unique in the configuration.
     pub name: String,
@@ -143,10 +151,16 @@ pub struct Instance {
     pub down_adverts: u8,
     /// `virtual_ipaddress`, then `virtual_ipaddress_excluded`.
     pub vips: Vec<Vip>,
+    /// Its interface going down is a fault; false with `dont_track_primary`.
+    pub track_primary: bool,
     /// `track_script`.
     pub track_scripts: Vec<TrackScript>,
     /// `track_interface`.
     pub track_interfaces: Vec<TrackInterface>,
+    /// `track_file`.
+    pub track_files: Vec<TrackItem>,
+    /// `track_process`.
+    pub track_processes: Vec<TrackItem>,
     /// Gratuitous ARP and unsolicited neighbour adverts.
     pub garp: Garp,
     /// Scripts to run upon transitions.

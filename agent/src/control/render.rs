@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use super::reasons::{explain, who};
 use super::resources;
-use super::status::{Datapath, Family, GroupStatus, InstanceStatus, ScriptStatus, State, StatusSnapshot};
+use super::status::{
+    Datapath, Family, GroupStatus, InstanceStatus, ScriptStatus, State, StatusSnapshot, TrackerStatus,
+};
 
 /// VIPs that are named in a row before the rest is counted.
 const MAX_VIPS: usize = 2;
@@ -174,6 +176,7 @@ fn instance_notes(instance: &InstanceStatus) -> Vec<String> {
     let told = [
         note(&instance.fault, ""),
         note(&instance.waiting, ""),
+        priority(instance).map(|sum| format!("{name}: {}", printable(&sum))),
         note(&instance.last_cause, "last transition: "),
         note(&instance.datapath_reason, "not on native XDP: "),
     ];
@@ -182,6 +185,26 @@ fn instance_notes(instance: &InstanceStatus) -> Vec<String> {
     let strangers =
         instance.strangers.iter().map(|stranger| format!("{name}: {}", printable(&who(stranger))));
     told.into_iter().flatten().chain(counted).chain(strangers).collect()
+}
+
+/// What an effective priority is made of: `priority 80 = 100 − 20 (file load holds 10)`.
+fn priority(instance: &InstanceStatus) -> Option<String> {
+    let moving: Vec<&TrackerStatus> =
+        instance.trackers.iter().filter(|tracker| tracker.change != 0).collect();
+    if moving.is_empty() {
+        return None;
+    }
+    let mut sum = format!("priority {} = {}", instance.effective_priority, instance.priority);
+    for tracker in &moving {
+        let sign = if tracker.change < 0 { '−' } else { '+' };
+        let TrackerStatus { kind, name, state, .. } = tracker;
+        let _ = write!(sum, " {sign} {} ({kind} {name} {state})", tracker.change.unsigned_abs());
+    }
+    let total: i64 = moving.iter().map(|tracker| tracker.change).sum();
+    if i64::from(instance.priority).saturating_add(total) != i64::from(instance.effective_priority) {
+        sum.push_str(if instance.drained { ", drained" } else { ", within 1 to 254" });
+    }
+    Some(sum)
 }
 
 /// What should not have happened, and how often it did.
@@ -233,6 +256,7 @@ mod tests {
 
         VI_1: last transition: the master fell silent
         database: script chk_db is down
+        database: priority 80 = 100 − 20 (file load holds 10)
         database: not on native XDP: the driver of bond0.100 has no XDP
         database: 12 adverts were rejected: 2 × wrong TTL or hop limit (ttl), 10 × sender not among the peers (unknown_peer)
         database: 3 adverts listed other addresses than ours

@@ -50,6 +50,9 @@ pub struct InstanceStatus {
     pub priority: u8,
     /// Priority that it advertises: with the weights of scripts and interfaces.
     pub effective_priority: u8,
+    /// What it tracks, and what that does to its priority.
+    #[serde(default)]
+    pub trackers: Vec<TrackerStatus>,
     /// Who is master as far as this node knows: the sender of the last advert, or this node.
     pub master: Option<Master>,
     /// Virtual addresses, `ADDRESS/LENGTH`.
@@ -210,6 +213,25 @@ pub enum Datapath {
     Socket,
 }
 
+/// Something that an instance tracks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackerStatus {
+    /// `script`, `interface`, `file` or `process`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its weight for this instance; 0 means FAULT.
+    pub weight: i32,
+    /// The weight counts the other way round.
+    pub reverse: bool,
+    /// What it is like, as `is up`, `is down`, `holds 5` or `has no result yet`.
+    pub state: String,
+    /// By how much it changes the priority now.
+    pub change: i64,
+    /// It keeps the instance from taking part.
+    pub fault: bool,
+}
+
 /// A sync group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupStatus {
@@ -256,6 +278,7 @@ pub(crate) mod tests {
             state: State::Master,
             priority: 150,
             effective_priority: 150,
+            trackers: Vec::new(),
             master: Some(Master { address: "192.0.2.1".into(), priority: 150, own: true }),
             vips: vec!["192.0.2.10/24".into()],
             datapath: Some(Datapath::Xdp),
@@ -290,6 +313,15 @@ pub(crate) mod tests {
             state: State::Fault,
             priority: 100,
             effective_priority: 80,
+            trackers: vec![TrackerStatus {
+                kind: "file".into(),
+                name: "load".into(),
+                weight: -2,
+                reverse: false,
+                state: "holds 10".into(),
+                change: -20,
+                fault: false,
+            }],
             master: Some(Master { address: "fe80::2".into(), priority: 120, own: false }),
             vips: vec!["2001:db8::10/64".into(), "2001:db8::11/64".into(), "fe80::10/64".into()],
             datapath: Some(Datapath::XdpGeneric),

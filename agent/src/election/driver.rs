@@ -13,8 +13,8 @@ use super::deadlines::Deadlines;
 use super::lease::Leases;
 use super::message::{Command, Level, Update};
 use super::registry::{Id, Registry};
-use super::scripts::Scripts;
 use super::sync::Group;
+use super::trackers::Trackers;
 use super::will::Testament;
 use super::{ElectionError, Options};
 use crate::clock;
@@ -39,7 +39,7 @@ pub(crate) struct Driver {
     pub(super) sender: AdvertSender,
     pub(super) addresses: Addresses,
     pub(super) announcer: Announcer,
-    pub(super) scripts: Scripts,
+    pub(super) trackers: Trackers,
     /// Sync groups.
     pub(super) groups: Vec<Group>,
     /// Members of these that were MASTER, until the others have followed them.
@@ -117,7 +117,7 @@ impl Driver {
             sender: AdvertSender::new(),
             addresses: Addresses::open()?,
             announcer: Announcer::new(),
-            scripts: Scripts::default(),
+            trackers: Trackers::default(),
             groups: Vec::new(),
             stepped_back: Vec::new(),
             flushes: 0,

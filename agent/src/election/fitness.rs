@@ -13,7 +13,7 @@ use super::message::Level;
 use super::plan;
 use super::registry::Id;
 use crate::check::plan::tracked;
-use crate::check::tracking::{Cause, Effective, effective};
+use crate::check::tracking::{Cause, Effective, Health, Kind, Tracked, effective};
 use crate::net::{Interface, LinkEvent, Links};
 
 /// When to read the links again, if that failed.
@@ -207,13 +207,13 @@ impl Driver {
     /// The priority that tracking leaves, and everything that rules the instance out.
     pub(super) fn fitness(&self, instance: &Instance, source: Option<IpAddr>) -> (Effective, Vec<String>) {
         let model = &instance.model;
-        let is_up = |name: &str| self.links.by_name(name).is_some_and(Interface::usable);
-        let health = |name: &str| self.scripts.health(name, instance.started);
-        let fit = effective(model.priority, tracked(model, &self.scripts.configured, health, is_up));
+        let fit = effective(model.priority, self.tracked(instance));
         let mut faults = Vec::new();
         match self.links.by_name(&model.interface) {
             None => faults.push(format!("waiting for interface {}, which does not exist", model.interface)),
-            Some(link) if !link.usable() => faults.push(format!("interface {} is down", model.interface)),
+            Some(link) if !link.usable() && model.track_primary => {
+                faults.push(format!("interface {} is down", model.interface));
+            }
             Some(_) if source.is_none() => faults.push(match (model.source, plan::family(model)) {
                 (Some(address), _) => format!("waiting for the configured source address {address}"),
                 (None, Family::V4) => format!("waiting for an IPv4 address on interface {}", model.interface),
@@ -228,6 +228,16 @@ impl Driver {
             faults.push(cause.to_string());
         }
         (fit, faults)
+    }
+
+    /// What the instance tracks, and what is known of it.
+    pub(super) fn tracked<'i>(&self, instance: &'i Instance) -> Vec<Tracked<'i>> {
+        let health = |kind, name: &str| match kind {
+            Kind::Interface if self.links.by_name(name).is_some_and(Interface::usable) => Health::Up,
+            Kind::Interface => Health::Down,
+            Kind::Script | Kind::File | Kind::Process => self.trackers.health(kind, name, instance.started),
+        };
+        tracked(&instance.model, &self.trackers.scripts, health)
     }
 
     /// Where the instance's adverts come from.

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use vipward_common::abi::Counters;
 use vipward_vrrp::types::State;
 
+use crate::check::tracking::{Kind as Tracks, Report, Weight};
 use crate::config::model::Config;
 use crate::kernel::Kind;
 
@@ -22,13 +23,8 @@ pub(crate) const UPDATES: usize = 4096;
 pub enum Command {
     /// Take this configuration: the first one, or a reload. Answers with what changed.
     Configure(Arc<Config>, oneshot::Sender<Changes>),
-    /// A tracked script's state changed.
-    Script {
-        /// The script's name.
-        name: String,
-        /// Whether it counts as succeeding.
-        ok: bool,
-    },
+    /// Something that is tracked changed its state.
+    Track(Report),
     /// Hand over, and let everybody else go first, or no longer. Answers how many instances are MASTER now.
     Drain(bool, oneshot::Sender<usize>),
     /// Report every instance.
@@ -153,6 +149,23 @@ pub const OTHER_ADDRESSES: &str = "addresses";
 /// [`Stranger::what`]: accepted, and has another interval than ours.
 pub const OTHER_INTERVAL: &str = "other_interval";
 
+/// Something that an instance tracks, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracker {
+    /// What it is.
+    pub kind: Tracks,
+    /// Its name.
+    pub name: String,
+    /// What it does to the instance.
+    pub weight: Weight,
+    /// What it is like, as in `is down`.
+    pub state: String,
+    /// By how much it changes the priority now.
+    pub change: i64,
+    /// It keeps the instance from taking part.
+    pub fault: bool,
+}
+
 /// One instance as it stands.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -182,6 +195,8 @@ pub struct Snapshot {
     pub datapath: Option<Kind>,
     /// Why it is that one.
     pub datapath_reason: Option<String>,
+    /// What it tracks, and what that does.
+    pub trackers: Vec<Tracker>,
     /// Changes of state since the start.
     pub transitions: u64,
     /// Adverts sent.

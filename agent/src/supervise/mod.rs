@@ -18,9 +18,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use crate::check::file::Files;
 use crate::check::notify::{self, Notifier, Subject, Told};
 use crate::check::plan::Plan;
+use crate::check::processes::Processes;
 use crate::check::runner::{Runner, ScriptResult};
+use crate::check::tracking::{Kind, Reading, Report};
 use crate::cli::{self, Switch};
 use crate::config::{self, model::Config};
 use crate::control::rundir::RunDir;
@@ -153,6 +156,9 @@ struct Agent {
     news: mpsc::Receiver<Update>,
     runner: Runner,
     results: mpsc::Receiver<ScriptResult>,
+    files: Files,
+    processes: Processes,
+    readings: mpsc::Receiver<Report>,
     notifier: Notifier,
     groups: Groups,
     history: History,
@@ -170,6 +176,7 @@ impl Agent {
         let complaints = tokio::spawn(complaints::watch(orders.clone()));
         let control = tokio::spawn(server.serve(Arc::new(Desk { orders })));
         let (verdicts, results) = mpsc::channel(RESULTS);
+        let (reports, readings) = mpsc::channel(RESULTS);
         let will = Will::create().context("memory for the guard")?;
         let election = Options {
             datapath: options.datapath,
@@ -187,6 +194,9 @@ impl Agent {
             news,
             runner: Runner::new(verdicts),
             results,
+            files: Files::new(reports.clone()),
+            processes: Processes::new(reports),
+            readings,
             notifier: Notifier::new(notify::TIMEOUT),
             groups: Groups::default(),
             history: History::new(),
@@ -212,6 +222,8 @@ impl Agent {
         self.history.list_scripts(loaded.plan.scripts.iter().map(|script| script.name.clone()));
         self.notifier.apply(loaded.plan.hooks);
         self.runner.apply(loaded.plan.scripts);
+        self.files.apply(loaded.plan.files);
+        self.processes.apply(loaded.plan.processes);
         Ok(())
     }
 
@@ -220,6 +232,7 @@ impl Agent {
             tokio::select! {
                 Some(update) = self.news.recv() => self.update(update),
                 Some(result) = self.results.recv() => self.verdict(&result),
+                Some(report) = self.readings.recv() => self.track(report),
                 Some(order) = self.orders.recv() => self.order(order),
                 _ = signals.hang_up.recv() => {
                     let (answer, _) = oneshot::channel();
@@ -258,6 +271,7 @@ impl Agent {
                 },
                 // A service that goes down now is not served any longer.
                 Some(result) = self.results.recv() => self.verdict(&result),
+                Some(report) = self.readings.recv() => self.track(report),
                 Some(order) = self.orders.recv() => match order {
                     Order::Status(answer) => self.status(answer),
                     Order::Reload(answer) => _ = answer.send(Err(STOPPING.to_owned())),
@@ -337,9 +351,14 @@ impl Agent {
     fn verdict(&mut self, result: &ScriptResult) {
         news::script(result);
         self.history.script(result);
-        let command = Command::Script { name: result.name.clone(), ok: result.up };
-        if let Err(error) = self.election.send(command) {
-            error!("the verdict on script {} is lost: {error}", result.name);
+        let reading = if result.up { Reading::Up } else { Reading::Down };
+        self.track(Report { kind: Kind::Script, name: result.name.clone(), reading });
+    }
+
+    fn track(&self, report: Report) {
+        let what = format!("{} {}", report.kind.name(), report.name);
+        if let Err(error) = self.election.send(Command::Track(report)) {
+            error!("the verdict on {what} is lost: {error}");
         }
     }
 }

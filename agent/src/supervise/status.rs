@@ -10,9 +10,9 @@ use crate::check::runner::ScriptResult;
 use crate::config::model::Config;
 use crate::control::status::{
     Datapath, Family, GroupStatus, InstanceStatus, Lease, Master, ScriptStatus, State as ShownState,
-    StatusSnapshot, Stranger as ShownStranger, rfc3339,
+    StatusSnapshot, Stranger as ShownStranger, TrackerStatus, rfc3339,
 };
-use crate::election::message::{LeaseState, Snapshot, Stranger, Transition};
+use crate::election::message::{LeaseState, Snapshot, Stranger, Tracker, Transition};
 use crate::kernel::Kind;
 use crate::render::engine::ResourceReport;
 
@@ -145,6 +145,7 @@ impl History {
                 Kind::Socket => Datapath::Socket,
             }),
             datapath_reason: instance.datapath_reason,
+            trackers: instance.trackers.into_iter().map(tracker).collect(),
             transitions: instance.transitions,
             last_transition: last.map(|(at, _)| rfc3339(*at)),
             last_cause: last.map(|(_, why)| why.clone()),
@@ -191,6 +192,18 @@ fn shown(state: State) -> ShownState {
         State::Backup => ShownState::Backup,
         State::Master => ShownState::Master,
         State::Fault => ShownState::Fault,
+    }
+}
+
+fn tracker(tracker: Tracker) -> TrackerStatus {
+    TrackerStatus {
+        kind: tracker.kind.name().to_owned(),
+        name: tracker.name,
+        weight: tracker.weight.value,
+        reverse: tracker.weight.reverse,
+        state: tracker.state,
+        change: tracker.change,
+        fault: tracker.fault,
     }
 }
 
@@ -244,6 +257,7 @@ mod tests {
             source: None,
             datapath: None,
             datapath_reason: None,
+            trackers: Vec::new(),
             transitions: 0,
             adverts_sent: 0,
             adverts_failed: 0,

@@ -21,3 +21,4 @@ mod stop;
 mod strangers;
 mod tracking;
 mod trust;
+mod weights;

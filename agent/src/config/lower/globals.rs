@@ -10,6 +10,7 @@ use crate::config::model::{Checksum, Garp, Globals, Version};
 use crate::config::tree::Node;
 use vipward_common::timing::DOWN_TIMER_ADVERTS;
 
+use super::track::Weights;
 use super::{unsupported, values, walk};
 
 /// What instances take over from the rest of the file: mostly from `global_defs`.
@@ -28,6 +29,10 @@ pub(super) struct Defaults {
     pub(super) checksum: Checksum,
     /// Names of the scripts whose weight has `reverse` after it.
     pub(super) reversed_scripts: HashSet<String>,
+    /// Weights of `track_file` blocks.
+    pub(super) files: Weights,
+    /// Weights of `vrrp_track_process` blocks.
+    pub(super) processes: Weights,
 }
 
 impl Default for Defaults {
@@ -40,6 +45,8 @@ impl Default for Defaults {
             check_unicast_src: true,
             checksum: Checksum::PseudoHeader,
             reversed_scripts: HashSet::new(),
+            files: Weights::new(),
+            processes: Weights::new(),
         }
     }
 }

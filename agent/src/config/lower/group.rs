@@ -8,14 +8,18 @@ use std::collections::{HashMap, HashSet};
 use crate::config::diagnostic::{Findings, did_you_mean, quoted};
 use crate::config::keywords::Place;
 use crate::config::lex::Word;
-use crate::config::model::{Group, Instance, Location, Notify, Script, TrackInterface};
+use crate::config::model::{Group, Instance, Location, Notify, Script, TrackInterface, TrackItem};
 use crate::config::tree::Node;
 use vipward_common::wire::PRIORITY_OWNER;
 
 use super::address::plain_line;
+use super::globals::Defaults;
 use super::instance::set_notify;
-use super::track::ScriptLine;
-use super::{track, walk};
+use super::track::{ItemLine, ScriptLine, Weights};
+use super::{track, walk, weights};
+
+/// What to do about a weight that does not count.
+const TRACK_ON_GROUP: &str = "track it on the group, or set `sync_group_tracking_weight` there";
 
 /// A block as its lines say it.
 pub(super) struct Draft {
@@ -24,6 +28,8 @@ pub(super) struct Draft {
     members: Vec<Word>,
     track_scripts: Vec<ScriptLine>,
     track_interfaces: Vec<TrackInterface>,
+    track_files: Vec<ItemLine>,
+    track_processes: Vec<ItemLine>,
     /// Members may have weights of their own.
     weights: bool,
     notify: Notify,
@@ -37,6 +43,8 @@ pub(super) fn read(node: &Node, findings: &mut Findings) -> Option<Draft> {
         members: Vec::new(),
         track_scripts: Vec::new(),
         track_interfaces: Vec::new(),
+        track_files: Vec::new(),
+        track_processes: Vec::new(),
         weights: false,
         notify: Notify::default(),
     };
@@ -61,6 +69,12 @@ impl Draft {
                 self.track_interfaces
                     .extend(lines.iter().filter_map(|line| track::interface(line, findings)));
             }
+            "track_file" => {
+                self.track_files.extend(lines.iter().filter_map(|line| track::item(line, findings)));
+            }
+            "track_process" => {
+                self.track_processes.extend(lines.iter().filter_map(|line| track::item(line, findings)));
+            }
             "global_tracking" => {
                 findings
                     .warning(node.at(), "`global_tracking` lets the priorities of the members differ")
@@ -83,8 +97,8 @@ pub(super) struct Joining<'a> {
     pub(super) scripts: &'a [Script],
     /// Names of all instances, also of those that were refused.
     pub(super) named: HashSet<&'a str>,
-    /// Names of the scripts whose weight has `reverse` after it.
-    pub(super) reversed: &'a HashSet<String>,
+    /// What their blocks say of what is tracked.
+    pub(super) defaults: &'a Defaults,
     pub(super) findings: &'a mut Findings,
 }
 
@@ -115,12 +129,19 @@ impl Joining<'_> {
             let joined: Vec<usize> = members.iter().filter_map(|name| places.get(name).copied()).collect();
             let present: Vec<&Instance> = joined.iter().filter_map(|place| instances.get(*place)).collect();
             self.compare(&draft, &present);
-            let tracked: Vec<_> =
-                draft.track_scripts.iter().map(|line| line.clone().settle(self.reversed)).collect();
+            let tracked: Vec<_> = draft
+                .track_scripts
+                .iter()
+                .map(|line| line.clone().settle(&self.defaults.reversed_scripts))
+                .collect();
+            let files = self.items(&draft.track_files, "track_file", &self.defaults.files);
+            let processes =
+                self.items(&draft.track_processes, "vrrp_track_process", &self.defaults.processes);
             for place in joined {
                 let Some(instance) = instances.get_mut(place) else { continue };
                 if !draft.weights {
-                    self.drop_weights(&draft, instance);
+                    let because = format!("in the group {}", quoted(&draft.name));
+                    weights::drop(instance, self.scripts, &because, TRACK_ON_GROUP, self.findings);
                 }
                 for track in &tracked {
                     instance.track_scripts.retain(|own| own.name != track.name);
@@ -130,10 +151,20 @@ impl Joining<'_> {
                     instance.track_interfaces.retain(|own| own.name != track.name);
                     instance.track_interfaces.push(track.clone());
                 }
+                for (own, tracked) in
+                    [(&mut instance.track_files, &files), (&mut instance.track_processes, &processes)]
+                {
+                    own.retain(|own| !tracked.iter().any(|track| track.name == own.name));
+                    own.extend(tracked.iter().cloned());
+                }
             }
             groups.push(Group { name: draft.name, at: draft.at, members, notify: draft.notify });
         }
         groups
+    }
+
+    fn items(&mut self, lines: &[ItemLine], keyword: &str, weights: &Weights) -> Vec<TrackItem> {
+        lines.iter().filter_map(|line| line.clone().settle(keyword, weights, self.findings)).collect()
     }
 
     fn members(&mut self, draft: &Draft, of: &mut HashMap<String, String>) -> Vec<String> {
@@ -195,29 +226,6 @@ impl Joining<'_> {
                 "if the other node wins some elections and this one the others, neither group can be master",
             );
         }
-    }
-
-    fn drop_weights(&mut self, draft: &Draft, instance: &mut Instance) {
-        let group = quoted(&draft.name);
-        let help = "track it on the group, or set `sync_group_tracking_weight` there";
-        for track in instance.track_interfaces.iter_mut().filter(|track| track.weight != 0) {
-            let message =
-                format!("the weight is ignored in the group {group}: while it is down, that is a fault");
-            self.findings.warning(&track.at, message).help(help);
-            track.weight = 0;
-        }
-        let findings = &mut *self.findings;
-        let scripts = self.scripts;
-        instance.track_scripts.retain(|track| {
-            let own =
-                || scripts.iter().find(|script| script.name == track.name).map_or(0, |script| script.weight);
-            let weighted = track.weight.unwrap_or_else(own) != 0;
-            if weighted {
-                let message = format!("not tracked: its weight would part it from the group {group}");
-                findings.warning(&track.at, message).help(help);
-            }
-            !weighted
-        });
     }
 }
 

@@ -13,7 +13,7 @@ use crate::config::model::{
 use crate::config::tree::Node;
 
 use super::globals::{Defaults, checksum, set_garp};
-use super::track::ScriptLine;
+use super::track::{ItemLine, ScriptLine};
 use super::{address, command, settle, track, trusted, unsupported, values, walk};
 
 /// Bytes of a version 2 password.
@@ -49,8 +49,11 @@ pub(super) struct Draft {
     pub(super) checksum: Checksum,
     pub(super) down_adverts: u8,
     pub(super) vips: Vec<Vip>,
+    pub(super) track_primary: bool,
     pub(super) track_scripts: Vec<ScriptLine>,
     pub(super) track_interfaces: Vec<TrackInterface>,
+    pub(super) track_files: Vec<ItemLine>,
+    pub(super) track_processes: Vec<ItemLine>,
     pub(super) garp: Garp,
     pub(super) notify: Notify,
 }
@@ -79,8 +82,11 @@ pub(super) fn lower(node: &Node, defaults: &Defaults, findings: &mut Findings) -
         checksum: defaults.checksum,
         down_adverts: defaults.down_adverts,
         vips: Vec::new(),
+        track_primary: true,
         track_scripts: Vec::new(),
         track_interfaces: Vec::new(),
+        track_files: Vec::new(),
+        track_processes: Vec::new(),
         garp: defaults.garp,
         notify: Notify::default(),
     };
@@ -112,6 +118,7 @@ impl Draft {
             "preempt" => self.nopreempt = None,
             "nopreempt" => self.nopreempt = Some(at.clone()),
             "native_ipv6" => self.native_ipv6 = true,
+            "dont_track_primary" => self.track_primary = false,
             "v3_checksum_as_v2" => self.checksum = checksum(node, findings)?,
             "check_unicast_src" => {
                 self.check_unicast_src = Some(values::flag(node, findings)?);
@@ -182,6 +189,12 @@ impl Draft {
             "track_interface" => {
                 self.track_interfaces
                     .extend(lines.iter().filter_map(|line| track::interface(line, findings)));
+            }
+            "track_file" => {
+                self.track_files.extend(lines.iter().filter_map(|line| track::item(line, findings)));
+            }
+            "track_process" => {
+                self.track_processes.extend(lines.iter().filter_map(|line| track::item(line, findings)));
             }
             _ => unsupported(node, findings),
         }
