@@ -10,8 +10,9 @@
 //! * [`runner`]: the health scripts, one task each;
 //! * [`file`], [`processes`]: what else is tracked;
 //! * [`tracking`]: from base priority and what is tracked to the effective priority or FAULT;
-//! * [`notify`]: the scripts that are told of transitions.
+//! * [`notify`]: the scripts that are told of transitions; [`fifo`]: FIFOs that are told too.
 
+pub mod fifo;
 pub mod file;
 pub mod launch;
 pub mod notify;

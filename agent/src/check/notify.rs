@@ -40,6 +40,10 @@ pub enum Told {
     Fault,
     /// The agent stops.
     Stop,
+    /// The instance is gone from the configuration, and wants that told as such.
+    Deleted,
+    /// The instance is MASTER and heard an advert of lower priority. No state: only a script of its own is told.
+    LowerPriority,
 }
 
 impl fmt::Display for Told {
@@ -49,6 +53,8 @@ impl fmt::Display for Told {
             Told::Backup => "BACKUP",
             Told::Fault => "FAULT",
             Told::Stop => "STOP",
+            Told::Deleted => "DELETED",
+            Told::LowerPriority => "MASTER_RX_LOWER_PRI",
         })
     }
 }
@@ -94,6 +100,12 @@ pub struct Hooks {
     pub fault: Option<Launch>,
     /// `notify_stop`.
     pub stop: Option<Launch>,
+    /// `notify_deleted`: the end of an instance is told as [`Told::Deleted`].
+    pub tells_deleted: bool,
+    /// The script of `notify_deleted`.
+    pub deleted: Option<Launch>,
+    /// `notify_master_rx_lower_pri`.
+    pub lower_priority: Option<Launch>,
 }
 
 impl Hooks {
@@ -104,6 +116,8 @@ impl Hooks {
             Told::Backup => &self.backup,
             Told::Fault => &self.fault,
             Told::Stop => &self.stop,
+            Told::Deleted => &self.deleted,
+            Told::LowerPriority => &self.lower_priority,
         };
         let arguments = || {
             let (told, priority) = (event.told.to_string(), event.priority.to_string());
@@ -111,7 +125,8 @@ impl Hooks {
             vec![kind.to_owned(), name.to_owned(), told, priority]
         };
         let specific = specific.iter().map(|launch| (launch.clone(), Vec::new()));
-        specific.chain(self.any.iter().map(|launch| (launch.clone(), arguments()))).collect()
+        let any = self.any.iter().filter(|_| event.told != Told::LowerPriority);
+        specific.chain(any.map(|launch| (launch.clone(), arguments()))).collect()
     }
 }
 
@@ -233,6 +248,10 @@ impl Notifier {
             return;
         };
         let mut inner = slot.lock();
+        if told == Told::LowerPriority && inner.next.is_some() {
+            debug!(%subject, "an advert of lower priority is not told, for something else waits to be");
+            return;
+        }
         if let Some(skipped) = inner.next.replace(Event { told, priority }) {
             info!(%subject, skipped = %skipped.told, by = %told, "state came and went before it was notified");
         }
@@ -241,6 +260,12 @@ impl Notifier {
             let (slot, cancel, timeout) = (Arc::clone(slot), self.cancel.subscribe(), self.timeout);
             self.tasks.spawn(serve(slot, timeout, cancel));
         }
+    }
+
+    /// As what the end of an instance is told that a reload took out: keepalived's word for it is FAULT.
+    pub fn end_of(&self, instance: &str) -> Told {
+        let slot = self.slots.get(&Subject::Instance(instance.to_owned()));
+        if slot.is_some_and(|slot| slot.lock().hooks.tells_deleted) { Told::Deleted } else { Told::Fault }
     }
 
     /// Lets scripts that run or wait finish for `grace`, then ends them and waits until they are reaped.

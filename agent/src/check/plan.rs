@@ -1,7 +1,9 @@
 //! From the configuration to what runs: which scripts, as whom, and what each instance tracks.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
+use super::fifo::FifoSpec;
 use super::file::{FileSpec, Init};
 use super::launch::{Identity, IdentityError, Launch, Program};
 use super::notify::{Hooks, Subject};
@@ -9,8 +11,8 @@ use super::processes::{self, Match, ProcessSpec};
 use super::runner::ScriptSpec;
 use super::tracking::{Health, Kind, Tracked, Weight};
 use crate::config::model::{
-    Command, Config, Globals, How, Instance, Location, Notify, NotifyScript, ParamMatch, Script, TrackItem,
-    TrackProcess, User,
+    Command, Config, Fifo, Globals, How, Instance, LifeScript, Location, Notify, NotifyScript, ParamMatch,
+    Script, TrackItem, TrackProcess, User,
 };
 
 /// Everything that runs scripts, for [`super::runner::Runner::apply`] and [`super::notify::Notifier::apply`].
@@ -22,8 +24,23 @@ pub struct Plan {
     pub files: Vec<FileSpec>,
     /// The processes that somebody tracks.
     pub processes: Vec<ProcessSpec>,
+    /// The FIFOs that are told of everything.
+    pub fifos: Vec<FifoSpec>,
+    /// What runs before anything else.
+    pub startup: Option<LifeSpec>,
+    /// What runs after everything else.
+    pub shutdown: Option<LifeSpec>,
     /// The notify scripts of each instance and sync group.
     pub hooks: Vec<(Subject, Hooks)>,
+}
+
+/// A script that runs once in an agent's life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LifeSpec {
+    /// What to run.
+    pub launch: Launch,
+    /// How long it may run.
+    pub timeout: Duration,
 }
 
 /// A script whose user is not to be had.
@@ -54,6 +71,11 @@ impl Plan {
                 init_fail: script.init_fail,
             });
         }
+        for fifo in &config.globals.fifos {
+            plan.fifos.push(users.fifo(fifo)?);
+        }
+        plan.startup = users.life(config.globals.startup.as_ref())?;
+        plan.shutdown = users.life(config.globals.shutdown.as_ref())?;
         for instance in &config.instances {
             plan.hooks.push((Subject::Instance(instance.name.clone()), users.hooks(&instance.notify)?));
         }
@@ -91,11 +113,26 @@ impl<'a> Users<'a> {
             backup: self.hook(notify.backup.as_ref())?,
             fault: self.hook(notify.fault.as_ref())?,
             stop: self.hook(notify.stop.as_ref())?,
+            tells_deleted: notify.tells_deleted,
+            deleted: self.hook(notify.deleted.as_ref())?,
+            lower_priority: self.hook(notify.lower_priority.as_ref())?,
         })
     }
 
     fn hook(&mut self, script: Option<&NotifyScript>) -> Result<Option<Launch>, PlanError> {
         script.map(|script| self.launch(&script.command, script.user.as_ref())).transpose()
+    }
+
+    fn fifo(&mut self, fifo: &Fifo) -> Result<FifoSpec, PlanError> {
+        let owner = self.identity(fifo.owner.as_ref(), &fifo.at)?;
+        let reader = self.hook(fifo.script.as_ref())?;
+        Ok(FifoSpec { path: fifo.path.clone(), owner: (owner.uid, owner.gid), reader })
+    }
+
+    fn life(&mut self, life: Option<&LifeScript>) -> Result<Option<LifeSpec>, PlanError> {
+        let Some(LifeScript { script, timeout }) = life else { return Ok(None) };
+        let launch = self.launch(&script.command, script.user.as_ref())?;
+        Ok(Some(LifeSpec { launch, timeout: *timeout }))
     }
 
     /// What to run for `command`, and as whom: `user`, or the default one.
@@ -104,13 +141,18 @@ impl<'a> Users<'a> {
             How::Exec(words) => Program::Exec(words.clone()),
             How::Shell { shell, line } => Program::Shell { shell: (*shell).to_owned(), line: line.clone() },
         };
+        let identity = self.identity(user, &command.at)?;
+        Ok(Launch { program, identity, secure: self.globals.script_security })
+    }
+
+    /// `user`, or the default one, for what stands `at` this place.
+    fn identity(&mut self, user: Option<&User>, at: &Location) -> Result<Identity, PlanError> {
         let identity = match user {
             Some(user) => Identity::resolve(&user.name, user.group.as_deref()),
             None => self.default_identity(),
         };
-        let asked_for = user.or(self.globals.script_user.as_ref()).map_or(&command.at, |user| &user.at);
-        let identity = identity.map_err(|cause| PlanError { at: asked_for.clone(), cause })?;
-        Ok(Launch { program, identity, secure: self.globals.script_security })
+        let asked_for = user.or(self.globals.script_user.as_ref()).map_or(at, |user| &user.at);
+        identity.map_err(|cause| PlanError { at: asked_for.clone(), cause })
     }
 
     fn default_identity(&mut self) -> Result<Identity, IdentityError> {

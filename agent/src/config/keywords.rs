@@ -129,8 +129,13 @@ pub(super) static TABLE: &[Entry] = &[
         "vrrp_startup_delay",
     ]),
     entry(Globals, Works(Words(1, 2)), &["script_user"]),
+    entry(Globals, Works(Words(1, usize::MAX)), &[
+        "startup_script", "shutdown_script", "notify_fifo_script", "vrrp_notify_fifo_script",
+    ]),
+    entry(Globals, Works(Words(1, 1)), &["startup_script_timeout", "shutdown_script_timeout"]),
+    entry(Globals, Works(Words(1, 3)), &["notify_fifo", "vrrp_notify_fifo"]),
     entry(Globals, Works(Words(0, 0)), &["enable_script_security"]),
-    entry(Globals, Works(Flag), &["vrrp_check_unicast_src", "v3_checksum_as_v2"]),
+    entry(Globals, Works(Flag), &["vrrp_check_unicast_src", "v3_checksum_as_v2", "vrrp_notify_priority_changes"]),
     entry(Globals, NO_MAIL, &[
         "notification_email", "notification_email_from", "smtp_server", "smtp_helo_name", "smtp_connect_timeout",
         "smtp_alert", "smtp_alert_vrrp", "smtp_alert_checker", "no_email_faults", "no_checker_emails",
@@ -160,13 +165,11 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Globals, Ignored("adverts of foreign VRIDs pass untouched and unseen"), &["log_unknown_vrids"]),
     entry(Globals, Ignored("there are no .data files: see `vipward status`"), &["data_use_instance"]),
     entry(Globals, NotYet, &[
-        "startup_script", "startup_script_timeout", "shutdown_script", "shutdown_script_timeout",
         "vrrp_mcast_group4", "vrrp_mcast_group6", "vrrp_garp_lower_prio_delay", "vrrp_garp_lower_prio_repeat",
         "vrrp_min_garp", "vrrp_garp_extra_if", "vrrp_vmac_garp_intvl",
         "vrrp_lower_prio_no_advert", "vrrp_higher_prio_send_advert", "vrrp_iptables", "vrrp_ipsets", "nftables",
         "nftables_priority", "nftables_ifindex", "nftables_counters", "vrrp_strict", "vrrp_cpu_affinity",
-        "notify_fifo", "notify_fifo_script", "vrrp_notify_fifo", "vrrp_notify_fifo_script",
-        "vrrp_notify_priority_changes", "fifo_write_vrrp_states_on_reload",
+        "fifo_write_vrrp_states_on_reload",
         "reload_time_file", "reload_repeat", "reload_file", "include_check",
     ]),
     entry(Globals, NotYetUnless("0"), &["vrrp_garp_interval", "vrrp_gna_interval"]),
@@ -209,7 +212,7 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Group, Works(Words(0, 0)), &["global_tracking", "sync_group_tracking_weight"]),
     entry(Group, Works(Words(1, usize::MAX)), &["notify", "notify_master", "notify_backup", "notify_fault", "notify_stop"]),
     entry(Group, NO_MAIL, &["smtp_alert"]),
-    entry(Group, NotYet, &["notify_priority_changes"]),
+    entry(Group, Works(Flag), &["notify_priority_changes"]),
     entry(Group, Refused("vipward has no BFD: an advert interval of 10 ms needs none"), &["track_bfd"]),
 
     entry(Instance, Works(Words(1, 1)), &[
@@ -218,8 +221,11 @@ pub(super) static TABLE: &[Entry] = &[
         "garp_master_refresh", "garp_master_refresh_repeat",
     ]),
     entry(Instance, Works(Words(0, 0)), &["preempt", "nopreempt", "native_ipv6", "dont_track_primary"]),
-    entry(Instance, Works(Flag), &["check_unicast_src", "v3_checksum_as_v2"]),
-    entry(Instance, Works(Words(1, usize::MAX)), &["notify", "notify_master", "notify_backup", "notify_fault", "notify_stop"]),
+    entry(Instance, Works(Flag), &["check_unicast_src", "v3_checksum_as_v2", "notify_priority_changes"]),
+    entry(Instance, Works(Words(0, usize::MAX)), &["notify_deleted"]),
+    entry(Instance, Works(Words(1, usize::MAX)), &[
+        "notify", "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify_master_rx_lower_pri",
+    ]),
     entry(Instance, Works(Block), &["authentication"]),
     entry(Instance, Works(Lines), &[
         "unicast_peer", "virtual_ipaddress", "virtual_ipaddress_excluded", "track_script", "track_interface", "track_file",
@@ -237,8 +243,8 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Instance, NotYet, &[
         "use_vmac", "use_vmac_addr", "vmac_xmit_base", "use_ipvlan", "old_unicast_checksum", "vrf",
         "mcast_dst_ip", "track_src_ip", "unicast_ttl",
-        "promote_secondaries", "virtual_routes", "virtual_rules", "no_accept", "strict_mode", "notify_deleted",
-        "notify_master_rx_lower_pri", "notify_priority_changes", "garp_lower_prio_delay", "garp_lower_prio_repeat",
+        "promote_secondaries", "virtual_routes", "virtual_rules", "no_accept", "strict_mode",
+        "garp_lower_prio_delay", "garp_lower_prio_repeat",
         "garp_extra_if", "vmac_garp_intvl", "lower_prio_no_advert", "higher_prio_send_advert",
     ]),
     entry(Instance, Refused("vipward has no BFD: an advert interval of 10 ms needs none"), &["track_bfd"]),

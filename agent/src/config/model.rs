@@ -1,6 +1,7 @@
 //! What a configuration means, after every check: plain owned data that the agent runs on and that a reload
 //! compares. Two equal values need no action; where a thing was written does not count, see [`Location`].
 
+mod told;
 mod tracked;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::told::{Fifo, LifeScript};
 pub use self::tracked::{FileInit, ParamMatch, TrackFile, TrackItem, TrackProcess};
 pub use vipward_vrrp::types::{Family, Version};
 
@@ -71,6 +73,12 @@ pub struct Globals {
     pub script_user: Option<User>,
     /// `enable_script_security`: a script that would run as root is not run if anybody else can change it.
     pub script_security: bool,
+    /// `notify_fifo`, `vrrp_notify_fifo`: FIFOs that are told of everything.
+    pub fifos: Vec<Fifo>,
+    /// `startup_script`: run before anything else.
+    pub startup: Option<LifeScript>,
+    /// `shutdown_script`: run after everything else.
+    pub shutdown: Option<LifeScript>,
     /// `vrrp_rt_priority`: SCHED_FIFO priority of the election thread, 1 to 99; the agent's own choice if `None`.
     pub rt_priority: Option<u8>,
     /// `vrrp_startup_delay`: how long after its start the agent takes no part in any election.
@@ -165,6 +173,8 @@ pub struct Instance {
     pub garp: Garp,
     /// Scripts to run upon transitions.
     pub notify: Notify,
+    /// `notify_priority_changes`: FIFOs are told of those too.
+    pub notify_priority_changes: bool,
 }
 
 /// A line of `unicast_peer`.
@@ -307,6 +317,12 @@ pub struct Notify {
     pub fault: Option<NotifyScript>,
     /// `notify_stop`: the agent stops.
     pub stop: Option<NotifyScript>,
+    /// `notify_deleted`: what a reload takes out is told as DELETED and not as FAULT.
+    pub tells_deleted: bool,
+    /// The script of `notify_deleted`.
+    pub deleted: Option<NotifyScript>,
+    /// `notify_master_rx_lower_pri`: a master heard an advert of lower priority.
+    pub lower_priority: Option<NotifyScript>,
 }
 
 /// One script of [`Notify`].

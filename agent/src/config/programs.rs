@@ -46,10 +46,22 @@ fn runs(config: &Config) -> impl Iterator<Item = Run<'_>> {
     });
     let instances = config.instances.iter().map(|instance| &instance.notify);
     let groups = config.groups.iter().map(|group| &group.notify);
-    let notify = instances
-        .chain(groups)
-        .flat_map(|notify| [&notify.any, &notify.master, &notify.backup, &notify.fault, &notify.stop]);
-    scripts.chain(notify.flatten().map(|script| Run {
+    let notify = instances.chain(groups).flat_map(|notify| {
+        [
+            &notify.any,
+            &notify.master,
+            &notify.backup,
+            &notify.fault,
+            &notify.stop,
+            &notify.deleted,
+            &notify.lower_priority,
+        ]
+    });
+    let globals = &config.globals;
+    let readers = globals.fifos.iter().filter_map(|fifo| fifo.script.as_ref());
+    let life = globals.startup.iter().chain(&globals.shutdown).map(|life| &life.script);
+    let others = notify.flatten().chain(readers).chain(life);
+    scripts.chain(others.map(|script| Run {
         command: &script.command,
         user: script.user.as_ref(),
         consequence: NOTIFY_IS_LEFT_OUT,

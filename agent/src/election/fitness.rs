@@ -9,7 +9,7 @@ use vipward_vrrp::types::{Family, Mono, Priority, State};
 
 use super::driver::Driver;
 use super::instance::{Instance, Own};
-use super::message::Level;
+use super::message::{Level, Update};
 use super::plan;
 use super::registry::Id;
 use crate::check::plan::tracked;
@@ -135,8 +135,20 @@ impl Driver {
         let own = Own { seen: true, faults, waiting };
         let news = instance.own != own;
         instance.own = own;
-        self.feed(now, id, Event::Priority(Priority(fit.priority)));
+        self.move_priority(now, id, Priority(fit.priority));
         news
+    }
+
+    fn move_priority(&mut self, now: Mono, id: Id, priority: Priority) {
+        let worth = |driver: &Driver| driver.registry.get(id).map(|instance| instance.machine.priority());
+        let before = worth(self);
+        self.feed(now, id, Event::Priority(priority));
+        let Some(instance) = self.registry.get(id).filter(|_| worth(self) != before) else { return };
+        if instance.model.notify_priority_changes {
+            let (name, machine) = (instance.model.name.clone(), &instance.machine);
+            let (master, priority) = (machine.state() == State::Master, machine.priority().0);
+            self.send(Update::Priority { instance: name, master, priority });
+        }
     }
 
     /// Acts upon what the instance and its sync group are fit for.

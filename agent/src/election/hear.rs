@@ -9,6 +9,7 @@ use vipward_vrrp::router::{Event, Heard};
 use vipward_vrrp::types::{Family, Interval, Mono, Priority, State};
 
 use super::driver::Driver;
+use super::message::Update;
 use super::registry::Id;
 use crate::kernel::{Claim, Datapath, Report, ReportKind};
 
@@ -21,9 +22,24 @@ impl Driver {
             ReportKind::Changed | ReportKind::Resigned | ReportKind::Outranked | ReportKind::Rival => {
                 let heard =
                     Heard { source: report.source, priority: report.priority, interval: report.interval };
+                self.mention_lower_priority(now, id, heard.priority);
                 self.feed(now, id, Event::Heard(heard));
             }
         }
+    }
+
+    /// Tells of a rival that a MASTER outranks, once per interval: whoever floods the network with these causes no more.
+    fn mention_lower_priority(&mut self, now: Mono, id: Id, heard: Priority) {
+        let Some(instance) = self.registry.get_mut(id) else { return };
+        let (own, interval) = (instance.machine.priority(), instance.machine.params().interval);
+        let master = instance.machine.state() == State::Master && !instance.machine.is_leaving();
+        if !master || heard.is_stop() || heard >= own || now < instance.lower_quiet_until {
+            return;
+        }
+        // A little less, for adverts may come early.
+        instance.lower_quiet_until = now + interval.duration() / 2;
+        let instance = instance.model.name.clone();
+        self.send(Update::LowerPriority { instance, priority: own.0 });
     }
 
     /// The watch of `id` ran out.

@@ -68,6 +68,8 @@ pub(crate) struct Instance {
     pub(crate) refused_vips: BTreeSet<IpAddr>,
     /// What was told about the VIPs' interfaces.
     pub(crate) vip_notes: Vec<String>,
+    /// Until then another advert of lower priority is not told of.
+    pub(crate) lower_quiet_until: Mono,
     /// Until then another advert that could not be sent is counted and not told.
     pub(crate) quiet_until: Mono,
     /// Figures for `status` and metrics.
@@ -133,6 +135,7 @@ impl Instance {
             adverts: Adverts::default(),
             refused_vips: BTreeSet::new(),
             vip_notes: Vec::new(),
+            lower_quiet_until: Mono(0),
             quiet_until: Mono(0),
             stats: Stats::default(),
             counted: Counters::default(),

@@ -72,6 +72,22 @@ pub enum Level {
 pub enum Update {
     /// An instance changed its state.
     Transition(Transition),
+    /// An instance's effective priority changed, and FIFOs are to be told.
+    Priority {
+        /// The instance's name.
+        instance: String,
+        /// Whether it is MASTER.
+        master: bool,
+        /// The priority now.
+        priority: u8,
+    },
+    /// A MASTER heard an advert of lower priority.
+    LowerPriority {
+        /// The instance's name.
+        instance: String,
+        /// Its own priority.
+        priority: u8,
+    },
     /// Something worth a line in the log.
     Note {
         /// How much it matters.

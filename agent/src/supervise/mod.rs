@@ -8,6 +8,7 @@ mod news;
 mod orders;
 mod rendering;
 mod status;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +19,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use crate::check::fifo::Fifos;
 use crate::check::file::Files;
 use crate::check::notify::{self, Notifier, Subject, Told};
-use crate::check::plan::Plan;
+use crate::check::plan::{LifeSpec, Plan};
 use crate::check::processes::Processes;
 use crate::check::runner::{Runner, ScriptResult};
 use crate::check::tracking::{Kind, Reading, Report};
@@ -90,7 +92,10 @@ pub fn run(options: &cli::Run) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // First of all: a start takes a second, and whoever signals meanwhile must not end it the hard way.
-        let signals = Signals::listen()?;
+        let mut signals = Signals::listen()?;
+        if !told::startup(loaded.plan.startup.as_ref(), &mut signals).await {
+            return Ok(());
+        }
         let mut agent = Agent::start(options, loaded, prepared)?;
         agent.serve(signals).await
     })?;
@@ -160,6 +165,9 @@ struct Agent {
     processes: Processes,
     readings: mpsc::Receiver<Report>,
     notifier: Notifier,
+    fifos: Fifos,
+    /// What runs at the very end.
+    shutdown: Option<LifeSpec>,
     groups: Groups,
     history: History,
     orders: mpsc::Receiver<Order>,
@@ -198,6 +206,8 @@ impl Agent {
             processes: Processes::new(reports),
             readings,
             notifier: Notifier::new(notify::TIMEOUT),
+            fifos: Fifos::default(),
+            shutdown: None,
             groups: Groups::default(),
             history: History::new(),
             orders: inbox,
@@ -220,6 +230,8 @@ impl Agent {
         self.history.list_instances(router_id, &loaded.config);
         self.groups.configure(&loaded.config);
         self.history.list_scripts(loaded.plan.scripts.iter().map(|script| script.name.clone()));
+        self.fifos.apply(&loaded.plan.fifos);
+        self.shutdown = loaded.plan.shutdown;
         self.notifier.apply(loaded.plan.hooks);
         self.runner.apply(loaded.plan.scripts);
         self.files.apply(loaded.plan.files);
@@ -287,6 +299,7 @@ impl Agent {
             guard.dismiss();
         }
         self.end_scripts().await;
+        told::shutdown(self.shutdown.as_ref()).await;
         Ok(())
     }
 
@@ -303,6 +316,7 @@ impl Agent {
         self.rendering.stop().await;
         let (verdicts, _) = mpsc::channel(1);
         std::mem::replace(&mut self.notifier, Notifier::new(notify::TIMEOUT)).shutdown(STOP_GRACE).await;
+        std::mem::take(&mut self.fifos).shutdown(STOP_GRACE).await;
         std::mem::replace(&mut self.runner, Runner::new(verdicts)).shutdown().await;
         self.complaints.abort();
         self.control.abort();
@@ -320,25 +334,17 @@ impl Agent {
             Update::Transition(transition) => {
                 news::transition(&transition);
                 self.history.transition(&transition);
-                let groups = self.groups.transition(&transition);
-                if let Some(told) = news::told(&transition) {
-                    let instance = Subject::Instance(transition.instance);
-                    self.notifier.tell(&instance, told, transition.priority);
-                }
-                for (group, told) in groups {
-                    info!("group {group} is {told}");
-                    // keepalived's priority of a group.
-                    self.notifier.tell(&Subject::Group(group), told, 0);
-                }
+                self.tell_transition(transition);
+            }
+            Update::Priority { instance, master, priority } => self.tell_priority(instance, master, priority),
+            Update::LowerPriority { instance, priority } => {
+                self.tell(&Subject::Instance(instance), Told::LowerPriority, priority);
             }
             Update::Note { level, instance, text } => news::note(level, instance.as_deref(), &text),
             Update::Removed { instance } => {
                 self.groups.removed(&instance);
                 self.history.removed(&instance);
-                let name = instance.clone();
-                // keepalived's word for an instance that is gone.
-                self.notifier.tell(&Subject::Instance(instance), Told::Fault, 0);
-                self.notifier.forget(&name);
+                self.tell_removal(instance);
             }
             Update::Renamed { from, to } => {
                 self.notifier.forget(&from);

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod calm;
+mod fifo;
 mod groups;
 mod guard;
 mod input;

@@ -1,5 +1,6 @@
 //! Real child processes: the machine's own shell and its small programs.
 
+mod fifo;
 mod file;
 mod notify;
 mod plan;

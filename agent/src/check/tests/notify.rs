@@ -185,3 +185,40 @@ async fn shutdown_ends_what_hangs() {
     assert!(!Path::new(&format!("/proc/{}", lines(&pid_file).concat())).exists(), "ended and reaped");
     assert!(scene.log().is_empty(), "nothing is started any more");
 }
+
+#[tokio::test]
+async fn an_advert_of_lower_priority_displaces_no_state() {
+    let scene = Scene::new();
+    let mut notifier = notifier(Hooks {
+        any: Some(scene.gated("gate")),
+        lower_priority: Some(scene.logs("lower")),
+        ..Hooks::default()
+    });
+    notifier.tell(&of("VI 1"), Told::Backup, 1);
+    until("it hangs", || scene.log().len() == 1).await;
+    notifier.tell(&of("VI 1"), Told::Master, 1);
+    notifier.tell(&of("VI 1"), Told::LowerPriority, 1);
+    scene.open("gate");
+    until("the states are told", || scene.log().len() == 4).await;
+    notifier.tell(&of("VI 1"), Told::LowerPriority, 1);
+    within(notifier.shutdown(DEADLINE)).await;
+    assert_eq!(scene.log(), ["begin BACKUP", "end BACKUP", "begin MASTER", "end MASTER", "lower"]);
+}
+
+#[tokio::test]
+async fn groups_and_what_is_deleted_have_words_of_their_own() {
+    let scene = Scene::new();
+    let group = Subject::Group("VI 1".to_owned());
+    let hooks = || Hooks { any: Some(scene.logs("any")), ..Hooks::default() };
+    let deleted = Hooks { tells_deleted: true, deleted: Some(scene.logs("deleted")), ..hooks() };
+    let mut notifier = Notifier::new(DEADLINE);
+    notifier.apply(vec![(of("VI 1"), deleted), (of("other"), hooks()), (group.clone(), hooks())]);
+    assert_eq!((notifier.end_of("VI 1"), notifier.end_of("other")), (Told::Deleted, Told::Fault));
+    notifier.tell(&group, Told::Fault, 0);
+    until("the group is told", || scene.log() == ["any GROUP VI 1 FAULT 0"]).await;
+    notifier.apply(Vec::new());
+    notifier.tell(&group, Told::Master, 0);
+    notifier.tell(&of("VI 1"), Told::Deleted, 0);
+    within(notifier.shutdown(DEADLINE)).await;
+    assert_eq!(scene.log()[1..], ["deleted", "any INSTANCE VI 1 DELETED 0"]);
+}

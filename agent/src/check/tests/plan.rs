@@ -76,6 +76,7 @@ fn instance() -> Instance {
             master: Some(NotifyScript { command: command("/bin/m"), user: Some(user("nobody")), at: at() }),
             ..Notify::default()
         },
+        notify_priority_changes: false,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::config::model::{Checksum, Garp, Globals, Version};
 use crate::config::tree::Node;
 use vipward_common::timing::DOWN_TIMER_ADVERTS;
 
+use super::told::{self, Told};
 use super::track::Weights;
 use super::{unsupported, values, walk};
 
@@ -27,6 +28,10 @@ pub(super) struct Defaults {
     pub(super) check_unicast_src: bool,
     /// `v3_checksum_as_v2`
     pub(super) checksum: Checksum,
+    /// `vrrp_notify_priority_changes`
+    pub(super) priority_changes: bool,
+    /// FIFOs and scripts, until they are settled.
+    pub(super) told: Told,
     /// Names of the scripts whose weight has `reverse` after it.
     pub(super) reversed_scripts: HashSet<String>,
     /// Weights of `track_file` blocks.
@@ -44,6 +49,8 @@ impl Default for Defaults {
             down_adverts: DOWN_TIMER_ADVERTS,
             check_unicast_src: true,
             checksum: Checksum::PseudoHeader,
+            priority_changes: false,
+            told: Told::default(),
             reversed_scripts: HashSet::new(),
             files: Weights::new(),
             processes: Weights::new(),
@@ -63,7 +70,11 @@ impl Defaults {
         if let Some(garp) = keyword.strip_prefix("vrrp_").filter(|rest| rest.starts_with("garp_")) {
             return set_garp(&mut self.garp, garp, node, findings);
         }
+        if told::is_here(keyword) {
+            return self.told.set(keyword, node, findings);
+        }
         match keyword {
+            "vrrp_notify_priority_changes" => self.priority_changes = values::flag(node, findings)?,
             "enable_script_security" => self.globals.script_security = true,
             "vrrp_check_unicast_src" => self.check_unicast_src = values::flag(node, findings)?,
             "v3_checksum_as_v2" => self.checksum = checksum(node, findings)?,

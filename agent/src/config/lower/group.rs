@@ -3,7 +3,7 @@
 //! As in keepalived the members of a group have one fate, so that weights of their own would tear them apart: they
 //! count for nothing unless the group says `sync_group_tracking_weight`. What the group tracks, all of its members do.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::config::diagnostic::{Findings, did_you_mean, quoted};
 use crate::config::keywords::Place;
@@ -16,7 +16,7 @@ use super::address::plain_line;
 use super::globals::Defaults;
 use super::instance::set_notify;
 use super::track::{ItemLine, ScriptLine, Weights};
-use super::{track, walk, weights};
+use super::{mentions, track, values, walk, weights};
 
 /// What to do about a weight that does not count.
 const TRACK_ON_GROUP: &str = "track it on the group, or set `sync_group_tracking_weight` there";
@@ -33,6 +33,7 @@ pub(super) struct Draft {
     /// Members may have weights of their own.
     weights: bool,
     notify: Notify,
+    priority_changes: Option<bool>,
 }
 
 /// One block.
@@ -47,6 +48,7 @@ pub(super) fn read(node: &Node, findings: &mut Findings) -> Option<Draft> {
         track_processes: Vec::new(),
         weights: false,
         notify: Notify::default(),
+        priority_changes: None,
     };
     walk(Place::Group, node.children(), findings, |keyword, node, findings| {
         draft.set(keyword, node, findings);
@@ -82,6 +84,7 @@ impl Draft {
                 self.weights = true;
             }
             "sync_group_tracking_weight" => self.weights = true,
+            "notify_priority_changes" => self.priority_changes = values::flag(node, findings),
             _ => _ = set_notify(&mut self.notify, keyword, node, findings),
         }
     }
@@ -95,8 +98,8 @@ fn words(line: &Node) -> impl Iterator<Item = &Word> {
 /// What it takes to bring groups and instances together.
 pub(super) struct Joining<'a> {
     pub(super) scripts: &'a [Script],
-    /// Names of all instances, also of those that were refused.
-    pub(super) named: HashSet<&'a str>,
+    /// The blocks of all instances by their names, also of those that were refused.
+    pub(super) named: HashMap<&'a str, &'a Node>,
     /// What their blocks say of what is tracked.
     pub(super) defaults: &'a Defaults,
     pub(super) findings: &'a mut Findings,
@@ -139,6 +142,11 @@ impl Joining<'_> {
                 self.items(&draft.track_processes, "vrrp_track_process", &self.defaults.processes);
             for place in joined {
                 let Some(instance) = instances.get_mut(place) else { continue };
+                let own = self.named.get(instance.name.as_str());
+                let own = own.is_some_and(|node| mentions(node, "notify_priority_changes", self.findings));
+                if let Some(tells) = draft.priority_changes.filter(|_| !own) {
+                    instance.notify_priority_changes = tells;
+                }
                 if !draft.weights {
                     let because = format!("in the group {}", quoted(&draft.name));
                     weights::drop(instance, self.scripts, &because, TRACK_ON_GROUP, self.findings);
@@ -171,10 +179,10 @@ impl Joining<'_> {
         let mut members: Vec<String> = Vec::new();
         for word in &draft.members {
             let name = &word.text;
-            if !self.named.contains(name.as_str()) {
+            if !self.named.contains_key(name.as_str()) {
                 self.findings
                     .error(&word.at, format!("there is no vrrp_instance {}", quoted(name)))
-                    .maybe_help(|| did_you_mean(name, self.named.iter().copied()));
+                    .maybe_help(|| did_you_mean(name, self.named.keys().copied()));
             } else if let Some(other) = of.get(name) {
                 self.findings
                     .error(&word.at, format!("{} is in the group {} already", quoted(name), quoted(other)))

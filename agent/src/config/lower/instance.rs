@@ -56,6 +56,7 @@ pub(super) struct Draft {
     pub(super) track_processes: Vec<ItemLine>,
     pub(super) garp: Garp,
     pub(super) notify: Notify,
+    pub(super) priority_changes: Option<bool>,
 }
 
 /// One block, given the defaults for all of them.
@@ -89,6 +90,7 @@ pub(super) fn lower(node: &Node, defaults: &Defaults, findings: &mut Findings) -
         track_processes: Vec::new(),
         garp: defaults.garp,
         notify: Notify::default(),
+        priority_changes: None,
     };
     walk(Place::Instance, node.children(), findings, |keyword, node, findings| {
         draft.set(keyword, node, findings);
@@ -101,6 +103,10 @@ impl Draft {
         if keyword == "vipward_peers" {
             self.trusts.get_or_insert_with(|| node.at().clone());
             self.trusted.extend(trusted::read(node, findings));
+            return Some(());
+        }
+        if keyword == "notify_priority_changes" {
+            self.priority_changes = Some(values::flag(node, findings)?);
             return Some(());
         }
         if keyword.starts_with("notify") {
@@ -233,6 +239,14 @@ pub(super) fn set_notify(
         "notify_backup" => &mut notify.backup,
         "notify_fault" => &mut notify.fault,
         "notify_stop" => &mut notify.stop,
+        "notify_master_rx_lower_pri" => &mut notify.lower_priority,
+        "notify_deleted" => {
+            notify.tells_deleted = true;
+            if node.args().is_empty() {
+                return Some(());
+            }
+            &mut notify.deleted
+        }
         _ => {
             unsupported(node, findings);
             return None;

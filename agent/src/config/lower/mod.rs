@@ -10,12 +10,13 @@ mod instance;
 mod process;
 mod script;
 mod settle;
+mod told;
 mod track;
 mod trusted;
 mod values;
 mod weights;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::diagnostic::{Findings, did_you_mean, quoted, suggest};
 use super::keywords::{self, Place, Shape, Status};
@@ -44,8 +45,9 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     defaults.files = files.iter().map(|file| (file.name.clone(), (file.weight, file.reverse))).collect();
     let weight = |process: &TrackProcess| (process.weight, process.reverse);
     defaults.processes = processes.iter().map(|process| (process.name.clone(), weight(process))).collect();
-    let named: HashSet<&str> =
-        instances.iter().filter_map(|node| Some(node.args().first()?.text.as_str())).collect();
+    std::mem::take(&mut defaults.told).settle(&mut defaults.globals, findings);
+    let named: HashMap<&str, &Node> =
+        instances.iter().rev().filter_map(|node| Some((node.args().first()?.text.as_str(), *node))).collect();
     let mut instances: Vec<Instance> =
         instances.iter().filter_map(|node| instance::lower(node, &defaults, findings)).collect();
     let mut joining = group::Joining { scripts: &scripts, named, defaults: &defaults, findings };

@@ -86,6 +86,7 @@ pub(super) fn settle(
         // keepalived's defaults for what has keywords of its own there.
         garp: Garp { lower_prio_delay: draft.garp.delay, lower_prio_repeat: draft.garp.repeat, ..draft.garp },
         notify: draft.notify,
+        notify_priority_changes: draft.priority_changes.unwrap_or(defaults.priority_changes),
     };
     if priority == PRIORITY_OWNER {
         let because = "with priority 255";
