@@ -8,13 +8,17 @@
 //! * [`process`]: one run of one command, isolated, timed and always reaped;
 //! * [`verdict`]: rise and fall;
 //! * [`runner`]: the health scripts, one task each;
-//! * [`tracking`]: from base priority, scripts and interfaces to the effective priority or FAULT;
-//! * [`notify`]: the scripts that are told of transitions.
+//! * [`file`], [`processes`]: what else is tracked;
+//! * [`tracking`]: from base priority and what is tracked to the effective priority or FAULT;
+//! * [`notify`]: the scripts that are told of transitions; [`fifo`]: FIFOs that are told too.
 
+pub mod fifo;
+pub mod file;
 pub mod launch;
 pub mod notify;
 pub mod plan;
 pub mod process;
+pub mod processes;
 pub mod runner;
 pub mod secure;
 pub mod tracking;

@@ -1,6 +1,6 @@
 //! Notify scripts: telling the world of transitions, in order and without delaying anybody.
 //!
-//! Each instance has one place for the state that is to be told next. A transition fills it, replacing a state
+//! Each instance, and each sync group, has one place for the state that is to be told next. A transition fills it, replacing a state
 //! that nobody was told yet; one task per instance empties it and runs the scripts of that state one after the
 //! other, `notify_STATE` first and `notify` after it, as keepalived orders them. So:
 //!
@@ -40,6 +40,10 @@ pub enum Told {
     Fault,
     /// The agent stops.
     Stop,
+    /// The instance is gone from the configuration, and wants that told as such.
+    Deleted,
+    /// The instance is MASTER and heard an advert of lower priority. No state: only a script of its own is told.
+    LowerPriority,
 }
 
 impl fmt::Display for Told {
@@ -49,14 +53,44 @@ impl fmt::Display for Told {
             Told::Backup => "BACKUP",
             Told::Fault => "FAULT",
             Told::Stop => "STOP",
+            Told::Deleted => "DELETED",
+            Told::LowerPriority => "MASTER_RX_LOWER_PRI",
         })
     }
 }
 
-/// The notify scripts of one instance.
+/// Whom something is told of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A `vrrp_instance`, by its name.
+    Instance(String),
+    /// A `vrrp_sync_group`, by its name.
+    Group(String),
+}
+
+impl Subject {
+    /// What it is and its name, as scripts get them.
+    pub fn words(&self) -> (&'static str, &str) {
+        match self {
+            Subject::Instance(name) => ("INSTANCE", name),
+            Subject::Group(name) => ("GROUP", name),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Instance(name) => f.write_str(name),
+            Subject::Group(name) => write!(f, "group {name}"),
+        }
+    }
+}
+
+/// The notify scripts of one instance or group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hooks {
-    /// `notify`: any state, with `INSTANCE`, the name, the state and the priority as last arguments.
+    /// `notify`: any state, with `INSTANCE` or `GROUP`, the name, the state and the priority as last arguments.
     pub any: Option<Launch>,
     /// `notify_master`.
     pub master: Option<Launch>,
@@ -66,23 +100,33 @@ pub struct Hooks {
     pub fault: Option<Launch>,
     /// `notify_stop`.
     pub stop: Option<Launch>,
+    /// `notify_deleted`: the end of an instance is told as [`Told::Deleted`].
+    pub tells_deleted: bool,
+    /// The script of `notify_deleted`.
+    pub deleted: Option<Launch>,
+    /// `notify_master_rx_lower_pri`.
+    pub lower_priority: Option<Launch>,
 }
 
 impl Hooks {
     /// The scripts to run for `event`, in order, each with the arguments to append.
-    fn runs(&self, instance: &str, event: Event) -> Vec<(Launch, Vec<String>)> {
+    fn runs(&self, subject: &Subject, event: Event) -> Vec<(Launch, Vec<String>)> {
         let specific = match event.told {
             Told::Master => &self.master,
             Told::Backup => &self.backup,
             Told::Fault => &self.fault,
             Told::Stop => &self.stop,
+            Told::Deleted => &self.deleted,
+            Told::LowerPriority => &self.lower_priority,
         };
         let arguments = || {
             let (told, priority) = (event.told.to_string(), event.priority.to_string());
-            vec!["INSTANCE".to_owned(), instance.to_owned(), told, priority]
+            let (kind, name) = subject.words();
+            vec![kind.to_owned(), name.to_owned(), told, priority]
         };
         let specific = specific.iter().map(|launch| (launch.clone(), Vec::new()));
-        specific.chain(self.any.iter().map(|launch| (launch.clone(), arguments()))).collect()
+        let any = self.any.iter().filter(|_| event.told != Told::LowerPriority);
+        specific.chain(any.map(|launch| (launch.clone(), arguments()))).collect()
     }
 }
 
@@ -92,10 +136,10 @@ struct Event {
     priority: u8,
 }
 
-/// One instance's place for what is told next.
+/// One instance's or group's place for what is told next.
 #[derive(Debug)]
 struct Slot {
-    instance: String,
+    subject: Subject,
     inner: Mutex<Inner>,
 }
 
@@ -132,14 +176,14 @@ impl Slot {
             inner.busy = false;
             return None;
         };
-        Some(inner.hooks.runs(&self.instance, event))
+        Some(inner.hooks.runs(&self.subject, event))
     }
 }
 
 /// Runs notify scripts. [`Notifier::tell`] never waits.
 #[derive(Debug)]
 pub struct Notifier {
-    slots: HashMap<String, Arc<Slot>>,
+    slots: HashMap<Subject, Arc<Slot>>,
     tasks: JoinSet<()>,
     cancel: watch::Sender<bool>,
     timeout: Duration,
@@ -151,23 +195,26 @@ impl Notifier {
         Notifier { slots: HashMap::new(), tasks: JoinSet::new(), cancel: watch::Sender::new(false), timeout }
     }
 
-    /// Makes `instances` the ones of the configuration. One that is gone keeps its scripts until
-    /// [`Notifier::forget`]: it may have to be told how it ended.
-    pub fn apply(&mut self, instances: Vec<(String, Hooks)>) {
+    /// Makes `subjects` the ones of the configuration. An instance that is gone keeps its scripts until
+    /// [`Notifier::forget`]: it may have to be told how it ended. Of a group that is gone nothing is told.
+    pub fn apply(&mut self, subjects: Vec<(Subject, Hooks)>) {
         for slot in self.slots.values() {
             let mut inner = slot.lock();
             if inner.standing == Standing::Configured {
-                inner.standing = Standing::Leaving;
+                inner.standing = match slot.subject {
+                    Subject::Instance(_) => Standing::Leaving,
+                    Subject::Group(_) => Standing::Forgotten,
+                };
             }
         }
-        for (name, hooks) in instances {
-            if let Some(slot) = self.slots.get(&name) {
+        for (subject, hooks) in subjects {
+            if let Some(slot) = self.slots.get(&subject) {
                 let mut inner = slot.lock();
                 (inner.hooks, inner.standing) = (hooks, Standing::Configured);
                 continue;
             }
             let inner = Mutex::new(Inner { hooks, standing: Standing::Configured, next: None, busy: false });
-            self.slots.insert(name.clone(), Arc::new(Slot { instance: name, inner }));
+            self.slots.insert(subject.clone(), Arc::new(Slot { subject, inner }));
         }
         self.sweep();
     }
@@ -175,7 +222,7 @@ impl Notifier {
     /// Forgets the scripts of an instance that is gone, once what it has to tell is told. One that the configuration
     /// names, as it names a new instance like an old one, stays.
     pub fn forget(&mut self, instance: &str) {
-        if let Some(slot) = self.slots.get(instance) {
+        if let Some(slot) = self.slots.get(&Subject::Instance(instance.to_owned())) {
             let mut inner = slot.lock();
             if inner.standing == Standing::Leaving {
                 inner.standing = Standing::Forgotten;
@@ -192,23 +239,33 @@ impl Notifier {
         });
     }
 
-    /// Tells the scripts of `instance` of its new state. Returns at once; must be called within a tokio runtime.
-    pub fn tell(&mut self, instance: &str, told: Told, priority: u8) {
+    /// Tells the scripts of `subject` of its new state. Returns at once; must be called within a tokio runtime.
+    pub fn tell(&mut self, subject: &Subject, told: Told, priority: u8) {
         while self.tasks.try_join_next().is_some() {}
-        let known = self.slots.get(instance);
+        let known = self.slots.get(subject);
         let Some(slot) = known.filter(|slot| slot.lock().standing != Standing::Forgotten) else {
-            debug!(instance, %told, "no such instance to notify of");
+            debug!(%subject, %told, "no such instance to notify of");
             return;
         };
         let mut inner = slot.lock();
+        if told == Told::LowerPriority && inner.next.is_some() {
+            debug!(%subject, "an advert of lower priority is not told, for something else waits to be");
+            return;
+        }
         if let Some(skipped) = inner.next.replace(Event { told, priority }) {
-            info!(instance, skipped = %skipped.told, by = %told, "state came and went before it was notified");
+            info!(%subject, skipped = %skipped.told, by = %told, "state came and went before it was notified");
         }
         if !inner.busy {
             inner.busy = true;
             let (slot, cancel, timeout) = (Arc::clone(slot), self.cancel.subscribe(), self.timeout);
             self.tasks.spawn(serve(slot, timeout, cancel));
         }
+    }
+
+    /// As what the end of an instance is told that a reload took out: keepalived's word for it is FAULT.
+    pub fn end_of(&self, instance: &str) -> Told {
+        let slot = self.slots.get(&Subject::Instance(instance.to_owned()));
+        if slot.is_some_and(|slot| slot.lock().hooks.tells_deleted) { Told::Deleted } else { Told::Fault }
     }
 
     /// Lets scripts that run or wait finish for `grace`, then ends them and waits until they are reaped.
@@ -227,13 +284,13 @@ async fn serve(slot: Arc<Slot>, timeout: Duration, mut cancel: watch::Receiver<b
     while let Some(runs) = slot.take() {
         for (launch, arguments) in runs {
             let finished = process::run(&launch, &arguments, timeout, &mut cancel).await;
-            let (instance, exit, duration) = (&slot.instance, finished.exit, finished.duration);
+            let (subject, exit, duration) = (&slot.subject, finished.exit, finished.duration);
             let (output, arguments) = (finished.output, arguments.join(" "));
             let script = launch.program.to_string();
             match exit {
-                Exit::Status(0) => debug!(instance, script, arguments, ?duration, output, "notified"),
+                Exit::Status(0) => debug!(%subject, script, arguments, ?duration, output, "notified"),
                 Exit::Cancelled => return,
-                _ => warn!(instance, script, arguments, ?duration, output, "notify script failed: {exit}"),
+                _ => warn!(%subject, script, arguments, ?duration, output, "notify script failed: {exit}"),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use super::diagnostic::{Findings, did_you_mean, quoted};
-use super::model::{Config, Instance, Location, Script};
+use super::model::{Config, Instance, Location, Script, TrackItem};
 
 /// The VRID of keepalived's sample file, and of countless copies of it.
 const SAMPLE_VRID: u8 = 51;
@@ -42,7 +42,14 @@ fn repeated<'c, K: Eq + Hash>(
 fn names(config: &Config, findings: &mut Findings) {
     let scripts = repeated(config.scripts.iter().map(|script| (&script.name, &script.at)));
     let instances = repeated(config.instances.iter().map(|instance| (&instance.name, &instance.at)));
-    for (kind, repeated) in [("vrrp_script", scripts), ("vrrp_instance", instances)] {
+    let files = repeated(config.files.iter().map(|file| (&file.name, &file.at)));
+    let processes = repeated(config.processes.iter().map(|process| (&process.name, &process.at)));
+    for (kind, repeated) in [
+        ("vrrp_script", scripts),
+        ("track_file", files),
+        ("vrrp_track_process", processes),
+        ("vrrp_instance", instances),
+    ] {
         for (at, first) in repeated {
             findings
                 .error(at, format!("another {kind} has this name already, at {first}"))
@@ -85,7 +92,9 @@ fn tracking(instance: &Instance, scripts: &HashMap<&str, &Script>, findings: &mu
     }
     let scripts = repeated(instance.track_scripts.iter().map(|track| (&track.name, &track.at)));
     let interfaces = repeated(instance.track_interfaces.iter().map(|track| (&track.name, &track.at)));
-    for (at, first) in scripts.into_iter().chain(interfaces) {
+    let files = repeated(instance.track_files.iter().map(|track| (&track.name, &track.at)));
+    let processes = repeated(instance.track_processes.iter().map(|track| (&track.name, &track.at)));
+    for (at, first) in scripts.into_iter().chain(interfaces).chain(files).chain(processes) {
         findings.error(at, format!("this is tracked already, at line {}", first.line));
     }
 }
@@ -100,7 +109,10 @@ fn weights(instance: &Instance, scripts: &HashMap<&str, &Script>, findings: &mut
         track.weight.unwrap_or(default) != 0
     });
     let interfaces = instance.track_interfaces.iter().filter(|track| track.weight != 0);
+    let items =
+        instance.track_files.iter().chain(&instance.track_processes).filter(|track| track.weight != 0);
     let weighted = scripts.map(|t| (&t.name, &t.at)).chain(interfaces.map(|t| (&t.name, &t.at)));
+    let weighted = weighted.chain(items.map(|t| (&t.name, &t.at)));
     for (name, at) in weighted {
         findings
             .warning(
@@ -128,5 +140,19 @@ fn unused(config: &Config, findings: &mut Findings) {
         findings
             .warning(&script.at, format!("nobody tracks {}, so it is not run", quoted(&script.name)))
             .help("name it in the `track_script` of an instance");
+    }
+    let items = |of: fn(&Instance) -> &Vec<TrackItem>| -> HashSet<&str> {
+        config.instances.iter().flat_map(of).map(|track| track.name.as_str()).collect()
+    };
+    let (files, processes) = (items(|it| &it.track_files), items(|it| &it.track_processes));
+    let files = config.files.iter().filter(|file| !files.contains(file.name.as_str()));
+    let processes = config.processes.iter().filter(|process| !processes.contains(process.name.as_str()));
+    let unused = files.map(|file| (&file.name, &file.at, "track_file"));
+    for (name, at, keyword) in
+        unused.chain(processes.map(|process| (&process.name, &process.at, "track_process")))
+    {
+        findings
+            .warning(at, format!("nobody tracks {}, so it is not watched", quoted(name)))
+            .help(format!("name it in the `{keyword}` of an instance"));
     }
 }

@@ -1,5 +1,6 @@
 //! What there is to say about a configuration, and where: collected, never printed on the way.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -110,6 +111,9 @@ impl Findings {
     /// All findings, by the order of `files` and then by line and column.
     pub(super) fn into_sorted(mut self, files: &[Arc<PathBuf>]) -> Vec<Diagnostic> {
         let rank = |found: &Diagnostic| files.iter().position(|file| *file == found.at.file);
+        // What a group says is said of each of its members.
+        let mut said = HashSet::new();
+        self.kept.retain(|found| said.insert((found.at.to_string(), found.message.clone())));
         self.kept.sort_by_cached_key(|found| (rank(found), found.at.line, found.at.col));
         if let (Some(last), true) = (self.kept.last().cloned(), self.left_out > 0) {
             let message = format!("{} further findings are not shown", self.left_out);
@@ -190,8 +194,8 @@ mod tests {
     fn a_flood_is_bounded_and_errors_survive_it() {
         let at = Location { file: Arc::default(), line: 1, col: 1 };
         let mut findings = Findings::new(false);
-        for _ in 0..10_000 {
-            findings.warning(&at, "w");
+        for number in 0..10_000 {
+            findings.warning(&at, format!("w{number}"));
         }
         findings.error(&at, "e");
         let sorted = findings.into_sorted(&[]);

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use Place::{Authentication, Globals, Instance, Root, Script};
+use Place::{Authentication, File, Globals, Group, Instance, Process, Root, Script};
 use Shape::{Block, Flag, Lines, Named, Words, WordsOrLines};
 use Status::{Harmless, Ignored, NotYet, NotYetUnless, Refused, Works};
 
@@ -18,6 +18,12 @@ pub(super) enum Place {
     Globals,
     /// `vrrp_script`
     Script,
+    /// `track_file`
+    File,
+    /// `vrrp_track_process`
+    Process,
+    /// `vrrp_sync_group`
+    Group,
     /// `vrrp_instance`
     Instance,
     /// `authentication` of a `vrrp_instance`
@@ -31,6 +37,9 @@ impl Place {
             Root => "the top level",
             Globals => "`global_defs`",
             Script => "`vrrp_script`",
+            File => "`track_file`",
+            Process => "`vrrp_track_process`",
+            Group => "`vrrp_sync_group`",
             Instance => "`vrrp_instance`",
             Authentication => "`authentication`",
         }
@@ -101,9 +110,11 @@ const OWN_BUFFERS: Status = Harmless("buffers are sized by what they have to hol
 #[rustfmt::skip]
 pub(super) static TABLE: &[Entry] = &[
     entry(Root, Works(Block), &["global_defs"]),
-    entry(Root, Works(Named), &["vrrp_script", "vrrp_instance"]),
+    entry(Root, Works(Named), &[
+        "vrrp_script", "track_file", "vrrp_track_file", "vrrp_track_process", "vrrp_sync_group", "vrrp_instance",
+    ]),
     entry(Root, NotYet, &[
-        "vrrp_sync_group", "garp_group", "track_group", "track_file", "vrrp_track_file", "vrrp_track_process",
+        "garp_group", "track_group",
         "static_ipaddress", "static_routes", "static_rules", "interface_up_down_delays", "linkbeat_interfaces",
         "net_namespace", "namespace_with_ipsets", "instance",
     ]),
@@ -119,8 +130,13 @@ pub(super) static TABLE: &[Entry] = &[
         "vrrp_startup_delay",
     ]),
     entry(Globals, Works(Words(1, 2)), &["script_user"]),
+    entry(Globals, Works(Words(1, usize::MAX)), &[
+        "startup_script", "shutdown_script", "notify_fifo_script", "vrrp_notify_fifo_script",
+    ]),
+    entry(Globals, Works(Words(1, 1)), &["startup_script_timeout", "shutdown_script_timeout"]),
+    entry(Globals, Works(Words(1, 3)), &["notify_fifo", "vrrp_notify_fifo"]),
     entry(Globals, Works(Words(0, 0)), &["enable_script_security"]),
-    entry(Globals, Works(Flag), &["vrrp_check_unicast_src", "v3_checksum_as_v2"]),
+    entry(Globals, Works(Flag), &["vrrp_check_unicast_src", "v3_checksum_as_v2", "vrrp_notify_priority_changes"]),
     entry(Globals, NO_MAIL, &[
         "notification_email", "notification_email_from", "smtp_server", "smtp_helo_name", "smtp_connect_timeout",
         "smtp_alert", "smtp_alert_vrrp", "smtp_alert_checker", "no_email_faults", "no_checker_emails",
@@ -150,13 +166,11 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Globals, Ignored("adverts of foreign VRIDs pass untouched and unseen"), &["log_unknown_vrids"]),
     entry(Globals, Ignored("there are no .data files: see `vipward status`"), &["data_use_instance"]),
     entry(Globals, NotYet, &[
-        "startup_script", "startup_script_timeout", "shutdown_script", "shutdown_script_timeout",
         "vrrp_mcast_group4", "vrrp_mcast_group6", "vrrp_garp_lower_prio_delay", "vrrp_garp_lower_prio_repeat",
         "vrrp_min_garp", "vrrp_garp_extra_if", "vrrp_vmac_garp_intvl",
         "vrrp_lower_prio_no_advert", "vrrp_higher_prio_send_advert", "vrrp_iptables", "vrrp_ipsets", "nftables",
         "nftables_priority", "nftables_ifindex", "nftables_counters", "vrrp_strict", "vrrp_cpu_affinity",
-        "notify_fifo", "notify_fifo_script", "vrrp_notify_fifo", "vrrp_notify_fifo_script",
-        "vrrp_notify_priority_changes", "fifo_write_vrrp_states_on_reload",
+        "fifo_write_vrrp_states_on_reload",
         "reload_time_file", "reload_repeat", "reload_file", "include_check",
     ]),
     entry(Globals, NotYetUnless("0"), &["vrrp_garp_interval", "vrrp_gna_interval"]),
@@ -185,17 +199,38 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Script, Works(Words(1, 2)), &["weight", "user"]),
     entry(Script, Works(Words(0, 0)), &["init_fail"]),
 
+    entry(File, Works(Words(1, 1)), &["file"]),
+    entry(File, Works(Words(1, 2)), &["weight"]),
+    entry(File, Works(Words(0, 2)), &["init_file"]),
+
+    entry(Process, Works(Words(1, usize::MAX)), &["process"]),
+    entry(Process, Works(Words(1, 2)), &["weight"]),
+    entry(Process, Works(Words(1, 1)), &["quorum", "quorum_max", "delay", "fork_delay", "terminate_delay"]),
+    entry(Process, Works(Words(0, 1)), &["param_match"]),
+    entry(Process, Works(Words(0, 0)), &["full_command"]),
+
+    entry(Group, Works(Lines), &["group", "track_script", "track_interface", "track_file", "track_process"]),
+    entry(Group, Works(Words(0, 0)), &["global_tracking", "sync_group_tracking_weight"]),
+    entry(Group, Works(Words(1, usize::MAX)), &["notify", "notify_master", "notify_backup", "notify_fault", "notify_stop"]),
+    entry(Group, NO_MAIL, &["smtp_alert"]),
+    entry(Group, Works(Flag), &["notify_priority_changes"]),
+    entry(Group, Refused("vipward has no BFD: an advert interval of 10 ms needs none"), &["track_bfd"]),
+
     entry(Instance, Works(Words(1, 1)), &[
         "state", "interface", "virtual_router_id", "priority", "advert_int", "version", "preempt_delay",
         "mcast_src_ip", "unicast_src_ip", "down_timer_adverts", "garp_master_delay", "garp_master_repeat",
         "garp_master_refresh", "garp_master_refresh_repeat",
     ]),
-    entry(Instance, Works(Words(0, 0)), &["preempt", "nopreempt", "native_ipv6"]),
-    entry(Instance, Works(Flag), &["check_unicast_src", "v3_checksum_as_v2"]),
-    entry(Instance, Works(Words(1, usize::MAX)), &["notify", "notify_master", "notify_backup", "notify_fault", "notify_stop"]),
+    entry(Instance, Works(Words(0, 0)), &["preempt", "nopreempt", "native_ipv6", "dont_track_primary"]),
+    entry(Instance, Works(Flag), &["check_unicast_src", "v3_checksum_as_v2", "notify_priority_changes"]),
+    entry(Instance, Works(Words(0, usize::MAX)), &["notify_deleted"]),
+    entry(Instance, Works(Words(1, usize::MAX)), &[
+        "notify", "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify_master_rx_lower_pri",
+    ]),
     entry(Instance, Works(Block), &["authentication"]),
     entry(Instance, Works(Lines), &[
-        "unicast_peer", "virtual_ipaddress", "virtual_ipaddress_excluded", "track_script", "track_interface",
+        "unicast_peer", "virtual_ipaddress", "virtual_ipaddress_excluded", "track_script", "track_interface", "track_file",
+        "track_process",
     ]),
     // Our own.
     entry(Instance, Works(WordsOrLines), &["vipward_peers"]),
@@ -208,9 +243,9 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Instance, OWN_BUFFERS, &["kernel_rx_buf_size"]),
     entry(Instance, NotYet, &[
         "use_vmac", "use_vmac_addr", "vmac_xmit_base", "use_ipvlan", "old_unicast_checksum", "vrf",
-        "dont_track_primary", "track_file", "track_process", "mcast_dst_ip", "track_src_ip", "unicast_ttl",
-        "promote_secondaries", "virtual_routes", "virtual_rules", "no_accept", "strict_mode", "notify_deleted",
-        "notify_master_rx_lower_pri", "notify_priority_changes", "garp_lower_prio_delay", "garp_lower_prio_repeat",
+        "mcast_dst_ip", "track_src_ip", "unicast_ttl",
+        "promote_secondaries", "virtual_routes", "virtual_rules", "no_accept", "strict_mode",
+        "garp_lower_prio_delay", "garp_lower_prio_repeat",
         "garp_extra_if", "vmac_garp_intvl", "lower_prio_no_advert", "higher_prio_send_advert",
     ]),
     entry(Instance, Refused("vipward has no BFD: an advert interval of 10 ms needs none"), &["track_bfd"]),

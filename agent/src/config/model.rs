@@ -1,12 +1,17 @@
 //! What a configuration means, after every check: plain owned data that the agent runs on and that a reload
 //! compares. Two equal values need no action; where a thing was written does not count, see [`Location`].
 
+mod told;
+mod tracked;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::told::{Fifo, LifeScript};
+pub use self::tracked::{FileInit, ParamMatch, TrackFile, TrackItem, TrackProcess};
 pub use vipward_vrrp::types::{Family, Version};
 
 /// Where something was written. All locations are equal, so that moving a block within its file, or a comment
@@ -48,8 +53,14 @@ pub struct Config {
     pub globals: Globals,
     /// `vrrp_script` blocks, in the order of the file. keepalived runs only those that an instance tracks.
     pub scripts: Vec<Script>,
+    /// `track_file` blocks, in the order of the file. Only those that an instance tracks are watched.
+    pub files: Vec<TrackFile>,
+    /// `vrrp_track_process` blocks, in the order of the file. Only those that an instance tracks are watched.
+    pub processes: Vec<TrackProcess>,
     /// `vrrp_instance` blocks, in the order of the file.
     pub instances: Vec<Instance>,
+    /// `vrrp_sync_group` blocks, in the order of the file.
+    pub groups: Vec<Group>,
 }
 
 /// `global_defs`, less the defaults that are already merged into the instances.
@@ -62,6 +73,12 @@ pub struct Globals {
     pub script_user: Option<User>,
     /// `enable_script_security`: a script that would run as root is not run if anybody else can change it.
     pub script_security: bool,
+    /// `notify_fifo`, `vrrp_notify_fifo`: FIFOs that are told of everything.
+    pub fifos: Vec<Fifo>,
+    /// `startup_script`: run before anything else.
+    pub startup: Option<LifeScript>,
+    /// `shutdown_script`: run after everything else.
+    pub shutdown: Option<LifeScript>,
     /// `vrrp_rt_priority`: SCHED_FIFO priority of the election thread, 1 to 99; the agent's own choice if `None`.
     pub rt_priority: Option<u8>,
     /// `vrrp_startup_delay`: how long after its start the agent takes no part in any election.
@@ -99,6 +116,7 @@ pub enum Checksum {
 
 /// A `vrrp_instance`: one virtual router.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a configuration")]
 pub struct Instance {
     /// Its name, unique in the configuration.
     pub name: String,
@@ -141,14 +159,22 @@ pub struct Instance {
     pub down_adverts: u8,
     /// `virtual_ipaddress`, then `virtual_ipaddress_excluded`.
     pub vips: Vec<Vip>,
+    /// Its interface going down is a fault; false with `dont_track_primary`.
+    pub track_primary: bool,
     /// `track_script`.
     pub track_scripts: Vec<TrackScript>,
     /// `track_interface`.
     pub track_interfaces: Vec<TrackInterface>,
+    /// `track_file`.
+    pub track_files: Vec<TrackItem>,
+    /// `track_process`.
+    pub track_processes: Vec<TrackItem>,
     /// Gratuitous ARP and unsolicited neighbour adverts.
     pub garp: Garp,
     /// Scripts to run upon transitions.
     pub notify: Notify,
+    /// `notify_priority_changes`: FIFOs are told of those too.
+    pub notify_priority_changes: bool,
 }
 
 /// A line of `unicast_peer`.
@@ -233,6 +259,20 @@ pub struct TrackInterface {
     pub at: Location,
 }
 
+/// A `vrrp_sync_group`: instances that are MASTER together, and in FAULT together. What it tracks is among what each
+/// of its members tracks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name, unique in the configuration.
+    pub name: String,
+    /// Where the block begins.
+    pub at: Location,
+    /// Names of its members, which exist and are in no other group.
+    pub members: Vec<String>,
+    /// Scripts to run upon transitions of the group as a whole.
+    pub notify: Notify,
+}
+
 /// How a new master tells its neighbours, with gratuitous ARP (IPv4) or unsolicited neighbour adverts (IPv6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Garp {
@@ -277,6 +317,12 @@ pub struct Notify {
     pub fault: Option<NotifyScript>,
     /// `notify_stop`: the agent stops.
     pub stop: Option<NotifyScript>,
+    /// `notify_deleted`: what a reload takes out is told as DELETED and not as FAULT.
+    pub tells_deleted: bool,
+    /// The script of `notify_deleted`.
+    pub deleted: Option<NotifyScript>,
+    /// `notify_master_rx_lower_pri`: a master heard an advert of lower priority.
+    pub lower_priority: Option<NotifyScript>,
 }
 
 /// One script of [`Notify`].

@@ -44,11 +44,24 @@ fn runs(config: &Config) -> impl Iterator<Item = Run<'_>> {
         user: script.user.as_ref(),
         consequence: CHECK_FAILS,
     });
-    let notify = config.instances.iter().flat_map(|instance| {
-        let notify = &instance.notify;
-        [&notify.any, &notify.master, &notify.backup, &notify.fault, &notify.stop]
+    let instances = config.instances.iter().map(|instance| &instance.notify);
+    let groups = config.groups.iter().map(|group| &group.notify);
+    let notify = instances.chain(groups).flat_map(|notify| {
+        [
+            &notify.any,
+            &notify.master,
+            &notify.backup,
+            &notify.fault,
+            &notify.stop,
+            &notify.deleted,
+            &notify.lower_priority,
+        ]
     });
-    scripts.chain(notify.flatten().map(|script| Run {
+    let globals = &config.globals;
+    let readers = globals.fifos.iter().filter_map(|fifo| fifo.script.as_ref());
+    let life = globals.startup.iter().chain(&globals.shutdown).map(|life| &life.script);
+    let others = notify.flatten().chain(readers).chain(life);
+    scripts.chain(others.map(|script| Run {
         command: &script.command,
         user: script.user.as_ref(),
         consequence: NOTIFY_IS_LEFT_OUT,

@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use super::reasons::{explain, who};
 use super::resources;
-use super::status::{Datapath, Family, InstanceStatus, ScriptStatus, State, StatusSnapshot};
+use super::status::{
+    Datapath, Family, GroupStatus, InstanceStatus, ScriptStatus, State, StatusSnapshot, TrackerStatus,
+};
 
 /// VIPs that are named in a row before the rest is counted.
 const MAX_VIPS: usize = 2;
@@ -37,6 +39,10 @@ pub fn render(snapshot: &StatusSnapshot, colour: Colour) -> String {
             "VIPS",
         ];
         table(&mut text, &header, snapshot.instances.iter().map(instance_row), colour);
+    }
+    if !snapshot.groups.is_empty() {
+        text.push('\n');
+        table(&mut text, &["GROUP", "STATE", "MEMBERS"], snapshot.groups.iter().map(group_row), colour);
     }
     if !snapshot.resources.is_empty() {
         if !text.is_empty() {
@@ -96,13 +102,24 @@ fn table(text: &mut String, header: &[&str], rows: impl Iterator<Item = Row>, co
     }
 }
 
-fn instance_row(instance: &InstanceStatus) -> Row {
-    let (state, paint) = match instance.state {
+/// A state, and the colour of its word.
+fn painted(state: State) -> (&'static str, &'static str) {
+    match state {
         State::Master => ("MASTER", "1;32"),
         State::Backup => ("BACKUP", "36"),
         State::Fault => ("FAULT", "1;31"),
         State::Init => ("INIT", "33"),
-    };
+    }
+}
+
+fn group_row(group: &GroupStatus) -> Row {
+    let (state, paint) = painted(group.state);
+    let members: Vec<String> = group.members.iter().map(|name| printable(name)).collect();
+    Row { cells: vec![printable(&group.name), state.to_owned(), members.join(", ")], paint }
+}
+
+fn instance_row(instance: &InstanceStatus) -> Row {
+    let (state, paint) = painted(instance.state);
     let priority = if instance.priority == instance.effective_priority {
         instance.priority.to_string()
     } else {
@@ -159,6 +176,7 @@ fn instance_notes(instance: &InstanceStatus) -> Vec<String> {
     let told = [
         note(&instance.fault, ""),
         note(&instance.waiting, ""),
+        priority(instance).map(|sum| format!("{name}: {}", printable(&sum))),
         note(&instance.last_cause, "last transition: "),
         note(&instance.datapath_reason, "not on native XDP: "),
     ];
@@ -167,6 +185,26 @@ fn instance_notes(instance: &InstanceStatus) -> Vec<String> {
     let strangers =
         instance.strangers.iter().map(|stranger| format!("{name}: {}", printable(&who(stranger))));
     told.into_iter().flatten().chain(counted).chain(strangers).collect()
+}
+
+/// What an effective priority is made of: `priority 80 = 100 − 20 (file load holds 10)`.
+fn priority(instance: &InstanceStatus) -> Option<String> {
+    let moving: Vec<&TrackerStatus> =
+        instance.trackers.iter().filter(|tracker| tracker.change != 0).collect();
+    if moving.is_empty() {
+        return None;
+    }
+    let mut sum = format!("priority {} = {}", instance.effective_priority, instance.priority);
+    for tracker in &moving {
+        let sign = if tracker.change < 0 { '−' } else { '+' };
+        let TrackerStatus { kind, name, state, .. } = tracker;
+        let _ = write!(sum, " {sign} {} ({kind} {name} {state})", tracker.change.unsigned_abs());
+    }
+    let total: i64 = moving.iter().map(|tracker| tracker.change).sum();
+    if i64::from(instance.priority).saturating_add(total) != i64::from(instance.effective_priority) {
+        sum.push_str(if instance.drained { ", drained" } else { ", within 1 to 254" });
+    }
+    Some(sum)
 }
 
 /// What should not have happened, and how often it did.
@@ -218,6 +256,7 @@ mod tests {
 
         VI_1: last transition: the master fell silent
         database: script chk_db is down
+        database: priority 80 = 100 − 20 (file load holds 10)
         database: not on native XDP: the driver of bond0.100 has no XDP
         database: 12 adverts were rejected: 2 × wrong TTL or hop limit (ttl), 10 × sender not among the peers (unknown_peer)
         database: 3 adverts listed other addresses than ours
@@ -281,6 +320,15 @@ mod tests {
         www.toml: 3 reloads in a row failed: reload_cmd `x` failed: exit status 1
         db.toml: db.toml:1:1: error: �[2J (next try 2023-11-14 22:13:20)
         ");
+    }
+
+    #[test]
+    fn sync_groups_have_a_table_of_their_own() {
+        let mut snapshot = sample();
+        let members = vec!["VI_1".into(), "database".into()];
+        snapshot.groups = vec![GroupStatus { name: "G1".into(), state: State::Fault, members }];
+        let text = render(&snapshot, Colour::No);
+        assert!(text.contains("\n\nGROUP  STATE  MEMBERS\nG1     FAULT  VI_1, database\n\n"), "{text}");
     }
 
     #[test]

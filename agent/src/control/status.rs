@@ -22,6 +22,8 @@ pub struct StatusSnapshot {
     pub started: String,
     /// VRRP instances, in the order of the configuration.
     pub instances: Vec<InstanceStatus>,
+    /// Sync groups, in the order of the configuration.
+    pub groups: Vec<GroupStatus>,
     /// Health scripts that run.
     pub scripts: Vec<ScriptStatus>,
     /// Rendered files.
@@ -35,6 +37,9 @@ pub struct InstanceStatus {
     pub name: String,
     /// Virtual router identifier.
     pub vrid: u8,
+    /// Its sync group.
+    #[serde(default)]
+    pub group: Option<String>,
     /// Interface of its adverts.
     pub interface: String,
     /// Address family of its adverts.
@@ -45,6 +50,9 @@ pub struct InstanceStatus {
     pub priority: u8,
     /// Priority that it advertises: with the weights of scripts and interfaces.
     pub effective_priority: u8,
+    /// What it tracks, and what that does to its priority.
+    #[serde(default)]
+    pub trackers: Vec<TrackerStatus>,
     /// Who is master as far as this node knows: the sender of the last advert, or this node.
     pub master: Option<Master>,
     /// Virtual addresses, `ADDRESS/LENGTH`.
@@ -205,6 +213,36 @@ pub enum Datapath {
     Socket,
 }
 
+/// Something that an instance tracks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackerStatus {
+    /// `script`, `interface`, `file` or `process`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its weight for this instance; 0 means FAULT.
+    pub weight: i32,
+    /// The weight counts the other way round.
+    pub reverse: bool,
+    /// What it is like, as `is up`, `is down`, `holds 5` or `has no result yet`.
+    pub state: String,
+    /// By how much it changes the priority now.
+    pub change: i64,
+    /// It keeps the instance from taking part.
+    pub fault: bool,
+}
+
+/// A sync group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupStatus {
+    /// Name in the configuration.
+    pub name: String,
+    /// MASTER if all members are, FAULT if one is, INIT if one is that, else BACKUP.
+    pub state: State,
+    /// Names of its members.
+    pub members: Vec<String>,
+}
+
 /// One health script.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptStatus {
@@ -234,11 +272,13 @@ pub(crate) mod tests {
         let web = InstanceStatus {
             name: "VI_1".into(),
             vrid: 51,
+            group: None,
             interface: "eth0".into(),
             family: Family::Ipv4,
             state: State::Master,
             priority: 150,
             effective_priority: 150,
+            trackers: Vec::new(),
             master: Some(Master { address: "192.0.2.1".into(), priority: 150, own: true }),
             vips: vec!["192.0.2.10/24".into()],
             datapath: Some(Datapath::Xdp),
@@ -273,6 +313,15 @@ pub(crate) mod tests {
             state: State::Fault,
             priority: 100,
             effective_priority: 80,
+            trackers: vec![TrackerStatus {
+                kind: "file".into(),
+                name: "load".into(),
+                weight: -2,
+                reverse: false,
+                state: "holds 10".into(),
+                change: -20,
+                fault: false,
+            }],
             master: Some(Master { address: "fe80::2".into(), priority: 120, own: false }),
             vips: vec!["2001:db8::10/64".into(), "2001:db8::11/64".into(), "fe80::10/64".into()],
             datapath: Some(Datapath::XdpGeneric),
@@ -307,6 +356,7 @@ pub(crate) mod tests {
             router_id: "n1".into(),
             started: "2023-11-14T22:00:00.000Z".into(),
             instances: vec![web, database],
+            groups: Vec::new(),
             scripts: vec![script],
             resources: Vec::new(),
         }

@@ -26,7 +26,7 @@ impl Driver {
             Action::Advertise { priority } => self.advertise(id, priority),
             Action::Watch { own, timer, .. } => {
                 if let Some(instance) = self.registry.get_mut(id) {
-                    instance.own = Some(own);
+                    instance.judged_by = Some(own);
                 }
                 self.steer(now, id, |paths, key, rules| paths.watch(key, &judged_by(*rules, own), timer));
             }
@@ -48,6 +48,7 @@ impl Driver {
                     }
                 }
                 self.testament.outdate();
+                self.member_changed(now, id, &transition);
                 self.unpublished.push((id, transition, silence));
             }
         }
@@ -221,7 +222,7 @@ impl Driver {
         if instance.retired {
             return;
         }
-        match (instance.machine.state(), instance.own) {
+        match (instance.machine.state(), instance.judged_by) {
             (State::Master, _) => self.steer(now, id, Datapath::report),
             (State::Backup, Some(own)) => {
                 self.steer(now, id, |paths, key, rules| {

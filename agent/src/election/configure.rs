@@ -10,9 +10,11 @@ use super::driver::Driver;
 use super::instance::Instance;
 use super::message::{Changes, Command, Level, Update};
 use super::registry::Id;
+use super::trackers::tracks;
 use super::{plan, realtime};
+use crate::check::tracking::Kind;
 use crate::config::model::{self, Config};
-use crate::kernel::{Attachment, Datapath, Kind, LeaseOrder};
+use crate::kernel::{self, Attachment, Datapath, LeaseOrder};
 use crate::net::{Owner, Vip};
 
 /// Priority of the address owner (RFC 9568 §5.2.4).
@@ -34,9 +36,10 @@ impl Driver {
             Command::Configure(config, reply) => {
                 let _ = reply.send(self.configure(now, &config));
             }
-            Command::Script { name, ok } => {
-                self.scripts.report(name.clone(), ok);
-                self.reconsider_tracking(now, &name);
+            Command::Track(report) => {
+                let (kind, name) = (report.kind, report.name.clone());
+                self.trackers.report(report);
+                self.reconsider_tracking(now, kind, &name);
             }
             Command::Drain(on, reply) => {
                 let _ = reply.send(self.drain(now, on));
@@ -48,11 +51,11 @@ impl Driver {
         }
     }
 
-    fn reconsider_tracking(&mut self, now: Mono, script: &str) {
+    fn reconsider_tracking(&mut self, now: Mono, kind: Kind, name: &str) {
         let concerned: Vec<Id> = self
             .registry
             .iter()
-            .filter(|(_, instance)| instance.model.track_scripts.iter().any(|track| track.name == script))
+            .filter(|(_, instance)| tracks(&instance.model, kind, name))
             .map(|(id, _)| id)
             .collect();
         for id in concerned {
@@ -61,11 +64,12 @@ impl Driver {
     }
 
     fn configure(&mut self, now: Mono, config: &Config) -> Changes {
-        self.scripts.configure(config);
+        self.trackers.configure(config);
         self.follow_realtime(config.globals.rt_priority);
         if !std::mem::replace(&mut self.start.configured, true) && !config.globals.startup_delay.is_zero() {
             self.start.until = Some(now + config.globals.startup_delay);
         }
+        self.dissolve_groups();
         let mut present: HashMap<Identity, Id> =
             self.registry.iter().map(|(id, instance)| (identity(&instance.model), id)).collect();
         let mut changes = Changes::default();
@@ -100,7 +104,9 @@ impl Driver {
                 changes.unchanged += 1;
             }
         }
+        self.form_groups(&config.groups);
         self.reconsider_all(now);
+        self.settle_groups(now);
         self.leases.stale = true;
         self.refresh_fences();
         self.sweep();
@@ -210,7 +216,7 @@ impl Driver {
                     let Attachment { kind, reason } = &attachment;
                     let text = format!("adverts on {interface} are received by {kind}: {reason}");
                     self.send(Update::Note { level: Level::Info, instance: None, text });
-                    if self.leases.on && *kind == Kind::Socket {
+                    if self.leases.on && *kind == kernel::Kind::Socket {
                         self.warn(format!(
                             "there is no lease on {interface}: only XDP keeps a node whose agent is stuck from \
                              answering for its VIPs"

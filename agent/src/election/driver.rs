@@ -13,7 +13,8 @@ use super::deadlines::Deadlines;
 use super::lease::Leases;
 use super::message::{Command, Level, Update};
 use super::registry::{Id, Registry};
-use super::scripts::Scripts;
+use super::sync::Group;
+use super::trackers::Trackers;
 use super::will::Testament;
 use super::{ElectionError, Options};
 use crate::clock;
@@ -38,7 +39,11 @@ pub(crate) struct Driver {
     pub(super) sender: AdvertSender,
     pub(super) addresses: Addresses,
     pub(super) announcer: Announcer,
-    pub(super) scripts: Scripts,
+    pub(super) trackers: Trackers,
+    /// Sync groups.
+    pub(super) groups: Vec<Group>,
+    /// Members of these that were MASTER, until the others have followed them.
+    pub(super) stepped_back: Vec<Id>,
     /// Times that the waiting adverts were sent; see [`super::instance::Instance::queued`].
     pub(super) flushes: u64,
     /// Transitions that are published once their work is done, and how long the node had heard nothing.
@@ -112,7 +117,9 @@ impl Driver {
             sender: AdvertSender::new(),
             addresses: Addresses::open()?,
             announcer: Announcer::new(),
-            scripts: Scripts::default(),
+            trackers: Trackers::default(),
+            groups: Vec::new(),
+            stepped_back: Vec::new(),
             flushes: 0,
             unpublished: Vec::new(),
             removed: Vec::new(),
@@ -149,6 +156,7 @@ impl Driver {
             self.read_links_again(now);
         }
         self.end_startup_delay(now);
+        self.end_holds(now);
         for id in self.deadlines.due(now) {
             self.due(now, id);
         }
@@ -178,7 +186,7 @@ impl Driver {
             Next::Never => None,
         };
         let watch = self.paths.next_deadline().map(Mono);
-        let planned = self.relist_at.into_iter().chain(self.start.until);
+        let planned = self.relist_at.into_iter().chain(self.start.until).chain(self.next_hold());
         match self.deadlines.next().into_iter().chain(watch).chain(stalled).chain(planned).min() {
             Some(at) => Next::At(at),
             None => Next::Never,
@@ -253,6 +261,7 @@ impl Driver {
         }
         self.schedule(id);
         self.face_refusal(now, id);
+        self.follow_members(now);
     }
 
     /// Something worth a line, about the agent as a whole.

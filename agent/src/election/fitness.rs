@@ -8,12 +8,12 @@ use vipward_vrrp::router::Event;
 use vipward_vrrp::types::{Family, Mono, Priority, State};
 
 use super::driver::Driver;
-use super::instance::Instance;
-use super::message::Level;
+use super::instance::{Instance, Own};
+use super::message::{Level, Update};
 use super::plan;
 use super::registry::Id;
 use crate::check::plan::tracked;
-use crate::check::tracking::{Cause, Effective, effective};
+use crate::check::tracking::{Cause, Effective, Health, Kind, Tracked, effective};
 use crate::net::{Interface, LinkEvent, Links};
 
 /// When to read the links again, if that failed.
@@ -62,10 +62,19 @@ impl Driver {
         self.leases.stale = true;
     }
 
-    /// Looks at every instance again.
+    /// Looks at every instance again. What all of them are fit for is known before the first one starts.
     pub(super) fn reconsider_all(&mut self, now: Mono) {
-        for id in self.registry.ids() {
-            self.reconsider(now, id);
+        let ids = self.registry.ids();
+        for id in &ids {
+            if self.registry.get(*id).is_some_and(|instance| instance.retired) {
+                self.reconsider_retired(now, *id);
+            } else {
+                self.examine(now, *id);
+            }
+            self.keep_cadence();
+        }
+        for id in ids {
+            self.conclude(now, id);
             self.keep_cadence();
         }
     }
@@ -91,8 +100,19 @@ impl Driver {
         if self.registry.get(id).is_some_and(|instance| instance.retired) {
             return self.reconsider_retired(now, id);
         }
+        let news = self.examine(now, id);
+        self.conclude(now, id);
+        if news {
+            for sibling in self.siblings(id) {
+                self.conclude(now, sibling);
+            }
+        }
+    }
+
+    /// Finds out what the instance by itself is fit for; returns whether that is news.
+    fn examine(&mut self, now: Mono, id: Id) -> bool {
         self.place(now, id);
-        let Some(instance) = self.registry.get(id) else { return };
+        let Some(instance) = self.registry.get(id) else { return false };
         let source = self.source(instance);
         let (fit, faults) = self.fitness(instance, source);
         if source != instance.source
@@ -109,13 +129,37 @@ impl Driver {
             Some(cause @ Cause::FirstRun { .. }) if faults.is_empty() => Some(cause.to_string()),
             _ => None,
         };
-        let Some(instance) = self.registry.get(id) else { return };
+        let Some(instance) = self.registry.get(id) else { return false };
         let waiting = waiting.or_else(|| self.delayed(now, instance));
-        let Some(instance) = self.registry.get_mut(id) else { return };
+        let Some(instance) = self.registry.get_mut(id) else { return false };
+        let own = Own { seen: true, faults, waiting };
+        let news = instance.own != own;
+        instance.own = own;
+        self.move_priority(now, id, Priority(fit.priority));
+        news
+    }
+
+    fn move_priority(&mut self, now: Mono, id: Id, priority: Priority) {
+        let worth = |driver: &Driver| driver.registry.get(id).map(|instance| instance.machine.priority());
+        let before = worth(self);
+        self.feed(now, id, Event::Priority(priority));
+        let Some(instance) = self.registry.get(id).filter(|_| worth(self) != before) else { return };
+        if instance.model.notify_priority_changes {
+            let (name, machine) = (instance.model.name.clone(), &instance.machine);
+            let (master, priority) = (machine.state() == State::Master, machine.priority().0);
+            self.send(Update::Priority { instance: name, master, priority });
+        }
+    }
+
+    /// Acts upon what the instance and its sync group are fit for.
+    fn conclude(&mut self, now: Mono, id: Id) {
+        let (others, other_waits) = self.kept_by_siblings(id);
+        let Some(instance) = self.registry.get_mut(id).filter(|instance| !instance.retired) else { return };
+        let faults: Vec<String> = instance.own.faults.iter().cloned().chain(others).collect();
+        let waiting = instance.own.waiting.clone().or_else(|| other_waits.filter(|_| faults.is_empty()));
         let news = instance.faults != faults;
         instance.faults.clone_from(&faults);
         let waits = std::mem::replace(&mut instance.waiting, waiting.clone()) != waiting;
-        self.feed(now, id, Event::Priority(Priority(fit.priority)));
         if let Some(text) = waiting {
             if waits {
                 self.note(id, Level::Info, text);
@@ -151,7 +195,9 @@ impl Driver {
         }
         let inherited = instance.inherited.take();
         match (state, faults.is_empty()) {
-            (State::Init, true) if inherited.is_some_and(|until| now < until) => {
+            (State::Init, true)
+                if inherited.is_some_and(|until| now < until) && self.all_inherit(now, id) =>
+            {
                 self.feed(now, id, Event::Resume);
             }
             (State::Init, true) => self.feed(now, id, Event::Startup),
@@ -163,16 +209,23 @@ impl Driver {
         }
     }
 
+    /// Whether the rest of `id`'s sync group, if it is in one, was left as MASTER too: a part of it cannot go on alone.
+    fn all_inherit(&self, now: Mono, id: Id) -> bool {
+        self.siblings(id).into_iter().filter_map(|sibling| self.registry.get(sibling)).all(|sibling| {
+            sibling.machine.state() == State::Master || sibling.inherited.is_some_and(|until| now < until)
+        })
+    }
+
     /// The priority that tracking leaves, and everything that rules the instance out.
     pub(super) fn fitness(&self, instance: &Instance, source: Option<IpAddr>) -> (Effective, Vec<String>) {
         let model = &instance.model;
-        let is_up = |name: &str| self.links.by_name(name).is_some_and(Interface::usable);
-        let health = |name: &str| self.scripts.health(name, instance.started);
-        let fit = effective(model.priority, tracked(model, &self.scripts.configured, health, is_up));
+        let fit = effective(model.priority, self.tracked(instance));
         let mut faults = Vec::new();
         match self.links.by_name(&model.interface) {
             None => faults.push(format!("waiting for interface {}, which does not exist", model.interface)),
-            Some(link) if !link.usable() => faults.push(format!("interface {} is down", model.interface)),
+            Some(link) if !link.usable() && model.track_primary => {
+                faults.push(format!("interface {} is down", model.interface));
+            }
             Some(_) if source.is_none() => faults.push(match (model.source, plan::family(model)) {
                 (Some(address), _) => format!("waiting for the configured source address {address}"),
                 (None, Family::V4) => format!("waiting for an IPv4 address on interface {}", model.interface),
@@ -187,6 +240,16 @@ impl Driver {
             faults.push(cause.to_string());
         }
         (fit, faults)
+    }
+
+    /// What the instance tracks, and what is known of it.
+    pub(super) fn tracked<'i>(&self, instance: &'i Instance) -> Vec<Tracked<'i>> {
+        let health = |kind, name: &str| match kind {
+            Kind::Interface if self.links.by_name(name).is_some_and(Interface::usable) => Health::Up,
+            Kind::Interface => Health::Down,
+            Kind::Script | Kind::File | Kind::Process => self.trackers.health(kind, name, instance.started),
+        };
+        tracked(&instance.model, &self.trackers.scripts, health)
     }
 
     /// Where the instance's adverts come from.

@@ -10,6 +10,7 @@ use vipward_vrrp::router::{Event, Heard};
 use vipward_vrrp::types::{Family, Interval, Mono, Priority, State};
 
 use super::driver::Driver;
+use super::message::Update;
 use super::registry::Id;
 use crate::kernel::{Claim, Datapath, Report, ReportKind};
 
@@ -26,6 +27,7 @@ impl Driver {
                 if self.is_deposed(id) && !self.is_beaten(id, &heard) {
                     self.feed(now, id, Event::Deposed);
                 }
+                self.mention_lower_priority(now, id, heard.priority);
                 self.feed(now, id, Event::Heard(heard));
             }
         }
@@ -39,7 +41,25 @@ impl Driver {
         })
     }
 
-    fn expired(&mut self, now: Mono, id: Id, key: &RouterKey, generation: u64) {
+    /// Tells of a rival that a MASTER outranks, once per interval: whoever floods the network with these causes no more.
+    fn mention_lower_priority(&mut self, now: Mono, id: Id, heard: Priority) {
+        let Some(instance) = self.registry.get_mut(id) else { return };
+        let (own, interval) = (instance.machine.priority(), instance.machine.params().interval);
+        let master = instance.machine.state() == State::Master && !instance.machine.is_leaving();
+        if !master || heard.is_stop() || heard >= own || now < instance.lower_quiet_until {
+            return;
+        }
+        // A little less, for adverts may come early.
+        instance.lower_quiet_until = now + interval.duration() / 2;
+        let instance = instance.model.name.clone();
+        self.send(Update::LowerPriority { instance, priority: own.0 });
+    }
+
+    /// The watch of `id` ran out.
+    pub(super) fn expired(&mut self, now: Mono, id: Id, key: &RouterKey, generation: u64) {
+        if self.member_expired(now, id, generation) {
+            return;
+        }
         match self.paths.claim(key, generation) {
             Ok(Claim::Won) => {
                 self.claimed = Some(id);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use vipward_common::abi::{Counters, RouterKey, Rules};
-use vipward_common::watch::Own;
+use vipward_common::watch;
 use vipward_common::wire;
 use vipward_vrrp::router::Router;
 use vipward_vrrp::types::{Mono, Priority};
@@ -35,7 +35,13 @@ pub(crate) struct Instance {
     pub(crate) refusals: u32,
     /// When to try the data path again.
     pub(crate) retry: Option<Mono>,
-    /// What keeps it in FAULT; empty when fit.
+    /// What keeps it from taking part, its sync group aside.
+    pub(crate) own: Own,
+    /// Its sync group among the driver's.
+    pub(crate) group: Option<usize>,
+    /// Its watch ran out in this generation, and it waits for the other members of its sync group.
+    pub(crate) ran_out: Option<u64>,
+    /// What keeps it in FAULT, its sync group included; empty when fit.
     pub(crate) faults: Vec<String>,
     /// What it waits for before it takes part.
     pub(crate) waiting: Option<String>,
@@ -52,7 +58,7 @@ pub(crate) struct Instance {
     /// Announcements due to each VIP once it is there.
     pub(crate) announce_when_added: u8,
     /// What the data path was last told to judge adverts by.
-    pub(crate) own: Option<Own>,
+    pub(crate) judged_by: Option<watch::Own>,
     /// The advert that was queued last, and after how many flushes: however many of a rival's arrive in one turn, one
     /// is the answer.
     pub(crate) queued: Option<(u64, Priority)>,
@@ -62,12 +68,25 @@ pub(crate) struct Instance {
     pub(crate) refused_vips: BTreeSet<IpAddr>,
     /// What was told about the VIPs' interfaces.
     pub(crate) vip_notes: Vec<String>,
+    /// Until then another advert of lower priority is not told of.
+    pub(crate) lower_quiet_until: Mono,
     /// Until then another advert that could not be sent is counted and not told.
     pub(crate) quiet_until: Mono,
     /// Figures for `status` and metrics.
     pub(crate) stats: Stats,
     /// What the data path counted before the present seat.
     pub(crate) counted: Counters,
+}
+
+/// What keeps an instance from taking part, by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Own {
+    /// It was looked at.
+    pub(crate) seen: bool,
+    /// What rules it out.
+    pub(crate) faults: Vec<String>,
+    /// What it waits for.
+    pub(crate) waiting: Option<String>,
 }
 
 /// What happened so far.
@@ -100,6 +119,9 @@ impl Instance {
             refused: false,
             refusals: 0,
             retry: None,
+            own: Own::default(),
+            group: None,
+            ran_out: None,
             faults: Vec::new(),
             waiting: None,
             started: false,
@@ -108,11 +130,12 @@ impl Instance {
             fenced: Vec::new(),
             held: Vec::new(),
             announce_when_added: 0,
-            own: None,
+            judged_by: None,
             queued: None,
             adverts: Adverts::default(),
             refused_vips: BTreeSet::new(),
             vip_notes: Vec::new(),
+            lower_quiet_until: Mono(0),
             quiet_until: Mono(0),
             stats: Stats::default(),
             counted: Counters::default(),

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use vipward_common::abi::Counters;
 use vipward_vrrp::types::State;
 
+use crate::check::tracking::{Kind as Tracks, Report, Weight};
 use crate::config::model::Config;
 use crate::kernel::Kind;
 
@@ -22,13 +23,8 @@ pub(crate) const UPDATES: usize = 4096;
 pub enum Command {
     /// Take this configuration: the first one, or a reload. Answers with what changed.
     Configure(Arc<Config>, oneshot::Sender<Changes>),
-    /// A tracked script's state changed.
-    Script {
-        /// The script's name.
-        name: String,
-        /// Whether it counts as succeeding.
-        ok: bool,
-    },
+    /// Something that is tracked changed its state.
+    Track(Report),
     /// Hand over, and let everybody else go first, or no longer. Answers how many instances are MASTER now.
     Drain(bool, oneshot::Sender<usize>),
     /// Report every instance.
@@ -76,6 +72,22 @@ pub enum Level {
 pub enum Update {
     /// An instance changed its state.
     Transition(Transition),
+    /// An instance's effective priority changed, and FIFOs are to be told.
+    Priority {
+        /// The instance's name.
+        instance: String,
+        /// Whether it is MASTER.
+        master: bool,
+        /// The priority now.
+        priority: u8,
+    },
+    /// A MASTER heard an advert of lower priority.
+    LowerPriority {
+        /// The instance's name.
+        instance: String,
+        /// Its own priority.
+        priority: u8,
+    },
     /// Something worth a line in the log.
     Note {
         /// How much it matters.
@@ -153,6 +165,23 @@ pub const OTHER_ADDRESSES: &str = "addresses";
 /// [`Stranger::what`]: accepted, and has another interval than ours.
 pub const OTHER_INTERVAL: &str = "other_interval";
 
+/// Something that an instance tracks, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracker {
+    /// What it is.
+    pub kind: Tracks,
+    /// Its name.
+    pub name: String,
+    /// What it does to the instance.
+    pub weight: Weight,
+    /// What it is like, as in `is down`.
+    pub state: String,
+    /// By how much it changes the priority now.
+    pub change: i64,
+    /// It keeps the instance from taking part.
+    pub fault: bool,
+}
+
 /// One instance as it stands.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -160,6 +189,8 @@ pub struct Snapshot {
     pub name: String,
     /// Virtual router identifier.
     pub vrid: u8,
+    /// Name of its sync group.
+    pub group: Option<String>,
     /// Interface name.
     pub interface: String,
     /// Whether it is IPv6.
@@ -180,6 +211,8 @@ pub struct Snapshot {
     pub datapath: Option<Kind>,
     /// Why it is that one.
     pub datapath_reason: Option<String>,
+    /// What it tracks, and what that does.
+    pub trackers: Vec<Tracker>,
     /// Changes of state since the start.
     pub transitions: u64,
     /// Adverts sent.

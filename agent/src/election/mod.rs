@@ -2,7 +2,8 @@
 //!
 //! * [`thread`]: waits for inputs and deadlines; the agent's handle. Owns the [`driver`] and nothing is shared.
 //! * `driver`: one turn of the thread: inputs in, state machines, work out in slices.
-//! * `hear`, `fitness` with `scripts`, `configure`: the kinds of input (data path; links and scripts; configuration).
+//! * `hear`, `fitness` with `trackers`, `configure`: the kinds of input (data path; links and what is tracked; configuration).
+//! * `sync`: groups whose members change their state together.
 //! * `lease`: what the kernel may let this node serve; `stop`: handing over and letting go.
 //! * `act`: what a state machine asked for; `work`: doing it, adverts first, then addresses, then announcements.
 //! * `registry`, `instance`, `plan`: the routers, and what their configuration means to machine, kernel and wire.
@@ -22,12 +23,13 @@ pub mod message;
 mod plan;
 pub(crate) mod realtime;
 mod registry;
-mod scripts;
 mod snapshot;
 mod stop;
+mod sync;
 #[cfg(test)]
 mod tests;
 pub mod thread;
+mod trackers;
 mod will;
 mod work;
 

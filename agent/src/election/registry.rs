@@ -68,6 +68,10 @@ impl Registry {
         self.instances.iter().map(|(id, instance)| (*id, instance))
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Id, &mut Instance)> {
+        self.instances.iter_mut().map(|(id, instance)| (*id, instance))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.instances.is_empty()
     }

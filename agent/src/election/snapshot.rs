@@ -9,8 +9,9 @@ use vipward_vrrp::types::{Mono, State};
 use super::configure::OWNER;
 use super::driver::Driver;
 use super::instance::Instance;
-use super::message::{LeaseState, OTHER_ADDRESSES, OTHER_INTERVAL, Snapshot, Stranger};
+use super::message::{LeaseState, OTHER_ADDRESSES, OTHER_INTERVAL, Snapshot, Stranger, Tracker};
 use super::plan;
+use crate::check::tracking::{Effect, effect};
 use crate::clock;
 use crate::config::model;
 use crate::kernel::{Datapath, Kind};
@@ -29,6 +30,7 @@ impl Driver {
         Snapshot {
             name: model.name.clone(),
             vrid: model.vrid,
+            group: self.group_name(instance.group).map(str::to_owned),
             interface: model.interface.clone(),
             ipv6: model.family == model::Family::V6,
             state,
@@ -39,6 +41,7 @@ impl Driver {
             datapath: attachment.map(|a| a.kind),
             datapath_reason: attachment.filter(|a| a.kind != Kind::Xdp).map(|a| a.reason.clone()),
             source: instance.source,
+            trackers: self.trackers_of(instance),
             transitions: instance.stats.transitions,
             adverts_sent: instance.stats.adverts_sent,
             adverts_failed: instance.stats.adverts_failed,
@@ -63,6 +66,24 @@ impl Driver {
                 .collect(),
             faults: instance.faults.clone(),
         }
+    }
+
+    fn trackers_of(&self, instance: &Instance) -> Vec<Tracker> {
+        let owner = instance.model.priority == OWNER;
+        let tracked = self.tracked(instance);
+        let tracked = tracked.iter().map(|item| {
+            // Nothing moves the owner's priority.
+            let effect = if owner && item.weight.value != 0 { Effect::Adds(0) } else { effect(item) };
+            Tracker {
+                kind: item.kind,
+                name: item.name.to_owned(),
+                weight: item.weight,
+                state: item.health.to_string(),
+                change: if let Effect::Adds(change) = effect { change } else { 0 },
+                fault: effect == Effect::Faults,
+            }
+        });
+        tracked.collect()
     }
 
     /// Asks only for what was counted: each question may be a system call.

@@ -3,10 +3,12 @@
 
 mod alone;
 mod complaints;
+mod groups;
 mod news;
 mod orders;
 mod rendering;
 mod status;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +19,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::check::notify::{self, Notifier, Told};
-use crate::check::plan::Plan;
+use crate::check::fifo::Fifos;
+use crate::check::file::Files;
+use crate::check::notify::{self, Notifier, Subject, Told};
+use crate::check::plan::{LifeSpec, Plan};
+use crate::check::processes::Processes;
 use crate::check::runner::{Runner, ScriptResult};
+use crate::check::tracking::{Kind, Reading, Report};
 use crate::cli::{self, Switch};
 use crate::config::{self, model::Config};
 use crate::control::rundir::RunDir;
@@ -30,6 +36,7 @@ use crate::election::thread::Election;
 use crate::guard::launch::Guard;
 use crate::guard::will::{Ending, Will};
 use crate::privileges;
+use groups::Groups;
 use orders::{Desk, Order};
 use rendering::{Half, Prepared};
 use status::History;
@@ -85,7 +92,10 @@ pub fn run(options: &cli::Run) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // First of all: a start takes a second, and whoever signals meanwhile must not end it the hard way.
-        let signals = Signals::listen()?;
+        let mut signals = Signals::listen()?;
+        if !told::startup(loaded.plan.startup.as_ref(), &mut signals).await {
+            return Ok(());
+        }
         let mut agent = Agent::start(options, loaded, prepared)?;
         agent.serve(signals).await
     })?;
@@ -151,7 +161,14 @@ struct Agent {
     news: mpsc::Receiver<Update>,
     runner: Runner,
     results: mpsc::Receiver<ScriptResult>,
+    files: Files,
+    processes: Processes,
+    readings: mpsc::Receiver<Report>,
     notifier: Notifier,
+    fifos: Fifos,
+    /// What runs at the very end.
+    shutdown: Option<LifeSpec>,
+    groups: Groups,
     history: History,
     orders: mpsc::Receiver<Order>,
     control: tokio::task::JoinHandle<()>,
@@ -167,6 +184,7 @@ impl Agent {
         let complaints = tokio::spawn(complaints::watch(orders.clone()));
         let control = tokio::spawn(server.serve(Arc::new(Desk { orders })));
         let (verdicts, results) = mpsc::channel(RESULTS);
+        let (reports, readings) = mpsc::channel(RESULTS);
         let will = Will::create().context("memory for the guard")?;
         let election = Options {
             datapath: options.datapath,
@@ -184,7 +202,13 @@ impl Agent {
             news,
             runner: Runner::new(verdicts),
             results,
+            files: Files::new(reports.clone()),
+            processes: Processes::new(reports),
+            readings,
             notifier: Notifier::new(notify::TIMEOUT),
+            fifos: Fifos::default(),
+            shutdown: None,
+            groups: Groups::default(),
             history: History::new(),
             orders: inbox,
             control,
@@ -202,11 +226,16 @@ impl Agent {
             warn!("{warning}");
         }
         let router_id = router_id(&loaded.config);
-        self.election.send(Command::Configure(loaded.config, reply))?;
-        self.history.list_instances(router_id, loaded.plan.hooks.iter().map(|(name, _)| name.clone()));
+        self.election.send(Command::Configure(Arc::clone(&loaded.config), reply))?;
+        self.history.list_instances(router_id, &loaded.config);
+        self.groups.configure(&loaded.config);
         self.history.list_scripts(loaded.plan.scripts.iter().map(|script| script.name.clone()));
+        self.fifos.apply(&loaded.plan.fifos);
+        self.shutdown = loaded.plan.shutdown;
         self.notifier.apply(loaded.plan.hooks);
         self.runner.apply(loaded.plan.scripts);
+        self.files.apply(loaded.plan.files);
+        self.processes.apply(loaded.plan.processes);
         Ok(())
     }
 
@@ -215,6 +244,7 @@ impl Agent {
             tokio::select! {
                 Some(update) = self.news.recv() => self.update(update),
                 Some(result) = self.results.recv() => self.verdict(&result),
+                Some(report) = self.readings.recv() => self.track(report),
                 Some(order) = self.orders.recv() => self.order(order),
                 _ = signals.hang_up.recv() => {
                     let (answer, _) = oneshot::channel();
@@ -253,6 +283,7 @@ impl Agent {
                 },
                 // A service that goes down now is not served any longer.
                 Some(result) = self.results.recv() => self.verdict(&result),
+                Some(report) = self.readings.recv() => self.track(report),
                 Some(order) = self.orders.recv() => match order {
                     Order::Status(answer) => self.status(answer),
                     Order::Reload(answer) => _ = answer.send(Err(STOPPING.to_owned())),
@@ -268,6 +299,7 @@ impl Agent {
             guard.leave();
         }
         self.end_scripts().await;
+        told::shutdown(self.shutdown.as_ref()).await;
         Ok(())
     }
 
@@ -284,6 +316,7 @@ impl Agent {
         self.rendering.stop().await;
         let (verdicts, _) = mpsc::channel(1);
         std::mem::replace(&mut self.notifier, Notifier::new(notify::TIMEOUT)).shutdown(STOP_GRACE).await;
+        std::mem::take(&mut self.fifos).shutdown(STOP_GRACE).await;
         std::mem::replace(&mut self.runner, Runner::new(verdicts)).shutdown().await;
         self.complaints.abort();
         self.control.abort();
@@ -301,19 +334,21 @@ impl Agent {
             Update::Transition(transition) => {
                 news::transition(&transition);
                 self.history.transition(&transition);
-                if let Some(told) = news::told(&transition) {
-                    self.notifier.tell(&transition.instance, told, transition.priority);
-                }
+                self.tell_transition(transition);
+            }
+            Update::Priority { instance, master, priority } => self.tell_priority(instance, master, priority),
+            Update::LowerPriority { instance, priority } => {
+                self.tell(&Subject::Instance(instance), Told::LowerPriority, priority);
             }
             Update::Note { level, instance, text } => news::note(level, instance.as_deref(), &text),
             Update::Removed { instance } => {
-                // keepalived's word for an instance that is gone.
-                self.notifier.tell(&instance, Told::Fault, 0);
-                self.notifier.forget(&instance);
+                self.groups.removed(&instance);
                 self.history.removed(&instance);
+                self.tell_removal(instance);
             }
             Update::Renamed { from, to } => {
                 self.notifier.forget(&from);
+                self.groups.renamed(&from, &to);
                 self.history.renamed(&from, &to);
             }
         }
@@ -322,9 +357,14 @@ impl Agent {
     fn verdict(&mut self, result: &ScriptResult) {
         news::script(result);
         self.history.script(result);
-        let command = Command::Script { name: result.name.clone(), ok: result.up };
-        if let Err(error) = self.election.send(command) {
-            error!("the verdict on script {} is lost: {error}", result.name);
+        let reading = if result.up { Reading::Up } else { Reading::Down };
+        self.track(Report { kind: Kind::Script, name: result.name.clone(), reading });
+    }
+
+    fn track(&self, report: Report) {
+        let what = format!("{} {}", report.kind.name(), report.name);
+        if let Err(error) = self.election.send(Command::Track(report)) {
+            error!("the verdict on {what} is lost: {error}");
         }
     }
 }

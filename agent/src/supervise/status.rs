@@ -5,12 +5,14 @@ use std::time::SystemTime;
 
 use vipward_vrrp::types::State;
 
+use super::groups::together;
 use crate::check::runner::ScriptResult;
+use crate::config::model::Config;
 use crate::control::status::{
-    Datapath, Family, InstanceStatus, Lease, Master, ScriptStatus, State as ShownState, StatusSnapshot,
-    Stranger as ShownStranger, rfc3339,
+    Datapath, Family, GroupStatus, InstanceStatus, Lease, Master, ScriptStatus, State as ShownState,
+    StatusSnapshot, Stranger as ShownStranger, TrackerStatus, rfc3339,
 };
-use crate::election::message::{LeaseState, Snapshot, Stranger, Transition};
+use crate::election::message::{LeaseState, Snapshot, Stranger, Tracker, Transition};
 use crate::kernel::Kind;
 use crate::render::engine::ResourceReport;
 
@@ -24,6 +26,8 @@ pub(super) struct History {
     router_id: String,
     /// The place of each instance in the configuration.
     order: HashMap<String, usize>,
+    /// Sync groups: their names and their members'.
+    groups: Vec<(String, Vec<String>)>,
     transitions: HashMap<String, LastTransition>,
     /// Of instances whose names others took, until it is heard what they themselves are called now.
     displaced: HashMap<String, LastTransition>,
@@ -37,6 +41,7 @@ impl History {
             started: SystemTime::now(),
             router_id: String::new(),
             order: HashMap::new(),
+            groups: Vec::new(),
             transitions: HashMap::new(),
             displaced: HashMap::new(),
             scripts: Vec::new(),
@@ -64,10 +69,12 @@ impl History {
         }
     }
 
-    /// Takes over what a configuration calls this machine, and the order of its instances.
-    pub(super) fn list_instances(&mut self, router_id: String, names: impl Iterator<Item = String>) {
+    /// Takes over what a configuration calls this machine, the order of its instances, and its groups.
+    pub(super) fn list_instances(&mut self, router_id: String, config: &Config) {
         self.router_id = router_id;
+        let names = config.instances.iter().map(|instance| instance.name.clone());
         self.order = names.enumerate().map(|(place, name)| (name, place)).collect();
+        self.groups = config.groups.iter().map(|group| (group.name.clone(), group.members.clone())).collect();
     }
 
     /// Lists the scripts that run from now on; known results are kept.
@@ -105,6 +112,7 @@ impl History {
             pid: std::process::id(),
             router_id: self.router_id.clone(),
             started: rfc3339(self.started),
+            groups: self.groups.iter().map(|(name, members)| group(name, members, &instances)).collect(),
             instances: instances.into_iter().map(|instance| self.instance(instance)).collect(),
             scripts: self.scripts.clone(),
             resources,
@@ -125,12 +133,8 @@ impl History {
             vrid: instance.vrid,
             interface: instance.interface,
             family: if instance.ipv6 { Family::Ipv6 } else { Family::Ipv4 },
-            state: match instance.state {
-                State::Init => ShownState::Init,
-                State::Backup => ShownState::Backup,
-                State::Master => ShownState::Master,
-                State::Fault => ShownState::Fault,
-            },
+            state: shown(instance.state),
+            group: instance.group,
             priority: instance.priority,
             effective_priority: instance.effective_priority,
             master,
@@ -141,6 +145,7 @@ impl History {
                 Kind::Socket => Datapath::Socket,
             }),
             datapath_reason: instance.datapath_reason,
+            trackers: instance.trackers.into_iter().map(tracker).collect(),
             transitions: instance.transitions,
             last_transition: last.map(|(at, _)| rfc3339(*at)),
             last_cause: last.map(|(_, why)| why.clone()),
@@ -176,6 +181,32 @@ impl History {
     }
 }
 
+fn group(name: &str, members: &[String], instances: &[Snapshot]) -> GroupStatus {
+    let states = instances.iter().filter(|it| it.group.as_deref() == Some(name)).map(|it| it.state);
+    GroupStatus { name: name.to_owned(), state: shown(together(states)), members: members.to_vec() }
+}
+
+fn shown(state: State) -> ShownState {
+    match state {
+        State::Init => ShownState::Init,
+        State::Backup => ShownState::Backup,
+        State::Master => ShownState::Master,
+        State::Fault => ShownState::Fault,
+    }
+}
+
+fn tracker(tracker: Tracker) -> TrackerStatus {
+    TrackerStatus {
+        kind: tracker.kind.name().to_owned(),
+        name: tracker.name,
+        weight: tracker.weight.value,
+        reverse: tracker.weight.reverse,
+        state: tracker.state,
+        change: tracker.change,
+        fault: tracker.fault,
+    }
+}
+
 fn stranger(stranger: &Stranger) -> ShownStranger {
     let mac = |mac: [u8; 6]| mac.map(|byte| format!("{byte:02x}")).join(":");
     ShownStranger {
@@ -189,7 +220,10 @@ fn stranger(stranger: &Stranger) -> ShownStranger {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::config::{Options, load_str};
 
     /// A history in which each of these had a transition, with its name as the cause.
     fn of(names: &[&str]) -> History {
@@ -212,6 +246,7 @@ mod tests {
         Snapshot {
             name: name.to_owned(),
             vrid: 1,
+            group: None,
             interface: "eth0".to_owned(),
             ipv6: false,
             state: State::Init,
@@ -222,6 +257,7 @@ mod tests {
             source: None,
             datapath: None,
             datapath_reason: None,
+            trackers: Vec::new(),
             transitions: 0,
             adverts_sent: 0,
             adverts_failed: 0,
@@ -241,7 +277,16 @@ mod tests {
     #[test]
     fn instances_are_in_the_order_of_the_configuration() {
         let mut history = History::new();
-        history.list_instances("n1".to_owned(), ["first", "second", "third"].map(str::to_owned).into_iter());
+        let instance = |(number, name): (usize, &str)| {
+            let vrid = number + 1;
+            format!(
+                "vrrp_instance {name} {{\ninterface e\nvirtual_router_id {vrid}\n\
+                 virtual_ipaddress {{ 10.0.0.{vrid} }}\n}}\n"
+            )
+        };
+        let text: String = ["first", "second", "third"].into_iter().enumerate().map(instance).collect();
+        let config = load_str(Path::new("f"), &text, &Options::default()).config.expect("fine");
+        history.list_instances("n1".to_owned(), &config);
         let status = history.status(["third", "new", "first", "second"].map(snapshot).to_vec(), Vec::new());
         let names: Vec<&str> = status.instances.iter().map(|instance| instance.name.as_str()).collect();
         assert_eq!(names, ["first", "second", "third", "new"]);

@@ -3,6 +3,8 @@
 
 mod addresses;
 mod calm;
+mod fifo;
+mod groups;
 mod guard;
 mod input;
 mod interfaces;
@@ -21,3 +23,4 @@ mod stop;
 mod strangers;
 mod tracking;
 mod trust;
+mod weights;

@@ -38,6 +38,11 @@ pub enum Event {
     Fault,
     /// Nothing that is tracked is down any more.
     Recovered,
+    /// The watch ran out and was claimed, but another member of this router's sync group may not be MASTER: it goes on
+    /// as BACKUP, and watches from the beginning.
+    Refrain,
+    /// Another member of its sync group is MASTER no longer.
+    Demote,
     /// A reload changed the configuration. It causes no transition of its own.
     Reconfigured(Params),
     /// The interface's primary address changed.

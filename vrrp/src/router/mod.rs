@@ -80,7 +80,9 @@ impl Router {
                 | Event::Heard(_)
                 | Event::Deposed
                 | Event::Tick
-                | Event::Recovered,
+                | Event::Recovered
+                | Event::Refrain
+                | Event::Demote,
             )
             | (
                 Phase::Fault,
@@ -90,7 +92,9 @@ impl Router {
                 | Event::Heard(_)
                 | Event::Deposed
                 | Event::Tick
-                | Event::Fault,
+                | Event::Fault
+                | Event::Refrain
+                | Event::Demote,
             ) => Actions::none(),
             (Phase::Fault, Event::Shutdown) => self.stop(),
             (Phase::Init | Phase::Fault, Event::Priority(priority)) => self.note_priority(priority),
@@ -112,10 +116,13 @@ impl Router {
                 self.backup_reconfigured(now, backup, params)
             }
             (Phase::Backup(_), Event::Fault) => self.fault(),
+            // keepalived's sync groups: no RFC has them.
+            (Phase::Backup(backup), Event::Refrain) => Actions::from([self.watch_anew(&backup)]),
             // A BACKUP has no lease to lose.
-            (Phase::Backup(_), Event::Startup | Event::Resume | Event::Recovered | Event::Deposed) => {
-                Actions::none()
-            }
+            (
+                Phase::Backup(_),
+                Event::Startup | Event::Resume | Event::Recovered | Event::Deposed | Event::Demote,
+            ) => Actions::none(),
 
             // RFC 9568 §6.4.3, RFC 3768 §6.4.3, and serving on until somebody else does.
             (Phase::Master(mastership), Event::Shutdown) => self.leave(now, mastership),
@@ -128,6 +135,8 @@ impl Router {
             // RFC 9568 §6.4.3.
             (Phase::Master(mastership), Event::Heard(heard)) => self.master_heard(now, mastership, heard),
             (Phase::Master(_), Event::Deposed) => self.master_deposed(),
+            // keepalived's sync groups. No priority 0: whoever made the other member step back takes over here too.
+            (Phase::Master(_), Event::Demote) => self.yield_to(self.params.interval, None, Cause::Synced),
             (Phase::Master(_), Event::Priority(priority)) => self.master_priority(priority),
             (Phase::Master(mastership), Event::Reconfigured(params)) => {
                 self.master_reconfigured(now, mastership, params)
@@ -135,9 +144,11 @@ impl Router {
             // An expiry from before this router became MASTER has nothing to say any more.
             (
                 Phase::Master(_) | Phase::Leaving(_),
-                Event::Expired | Event::Startup | Event::Resume | Event::Recovered,
+                Event::Expired | Event::Startup | Event::Resume | Event::Recovered | Event::Refrain,
             ) => Actions::none(),
 
+            // It hands over anyway, and whoever takes over here is to be heard first.
+            (Phase::Leaving(_), Event::Demote) => Actions::none(),
             (Phase::Leaving(departure), Event::Shutdown) => self.leaving_stop(departure),
             (Phase::Leaving(departure), Event::Fault) => self.leaving_fault(departure),
             (Phase::Leaving(departure), Event::Tick) => self.leaving_tick(now, departure),

@@ -46,6 +46,8 @@ pub enum Cause {
     HigherPriority(Heard),
     /// A rival of equal priority and greater address was heard.
     GreaterAddress(Heard),
+    /// Another member of its sync group had to step back.
+    Synced,
     /// Something that is tracked went down.
     Fault,
     /// Everything that is tracked is up again.
@@ -73,6 +75,7 @@ impl fmt::Display for Cause {
             Cause::GreaterAddress(Heard { source, priority, .. }) => {
                 write!(f, "{source} advertises the same priority {priority} from a greater address")
             }
+            Cause::Synced => f.write_str("another member of its sync group stepped back"),
             Cause::Fault => f.write_str("a tracked interface or script is down"),
             Cause::Recovered => f.write_str("everything tracked is up again"),
         }

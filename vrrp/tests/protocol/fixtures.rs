@@ -49,7 +49,7 @@ pub(crate) fn heard(last: u8, priority: u8) -> Heard {
 }
 
 /// An event of each kind.
-pub(crate) fn one_of_each() -> [Event; 14] {
+pub(crate) fn one_of_each() -> [Event; 16] {
     [
         Event::Startup,
         Event::Resume,
@@ -65,5 +65,7 @@ pub(crate) fn one_of_each() -> [Event; 14] {
         Event::Recovered,
         Event::Reconfigured(params()),
         Event::Source(address(1)),
+        Event::Refrain,
+        Event::Demote,
     ]
 }

@@ -60,6 +60,8 @@ fn common_rows() -> Vec<Row> {
         row("already started", Event::Resume),
         row("stale: from before it became MASTER", Event::Expired),
         row("nothing was down", Event::Recovered),
+        row("nothing was claimed", Event::Refrain),
+        row("a sync group's member that leaves hands over anyway", Event::Demote),
         row("one who leaves too succeeds nobody", Event::Heard(heard(11, 0))),
         row("what was announced is priority 0", Event::Priority(Priority(90))),
         row("the bound follows from what the backups were told", Event::Reconfigured(changed)),

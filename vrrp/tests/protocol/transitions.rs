@@ -82,6 +82,8 @@ fn idle_rows() -> Vec<Row> {
         row("Startup alone leaves INIT", Init, Event::Recovered, Init, vec![]),
         row("noted for Startup", Init, Event::Reconfigured(changed()), Init, vec![]),
         row("noted for Startup", Init, Event::Source(address(1)), Init, vec![]),
+        row("no watch in §6.4.1", Init, Event::Refrain, Init, vec![]),
+        row("serves nothing", Init, Event::Demote, Init, vec![]),
         row("keepalived: recovery alone leaves FAULT", Fault, Event::Startup, Fault, vec![]),
         row("a clean end", Fault, Event::Shutdown, Init, stop),
         row("no watch in FAULT", Fault, Event::Expired, Fault, vec![]),
@@ -98,6 +100,8 @@ fn idle_rows() -> Vec<Row> {
         ),
         row("noted for recovery", Fault, Event::Reconfigured(changed()), Fault, vec![]),
         row("noted for recovery", Fault, Event::Source(address(1)), Fault, vec![]),
+        row("no watch in FAULT", Fault, Event::Refrain, Fault, vec![]),
+        row("serves nothing", Fault, Event::Demote, Fault, vec![]),
     ]
 }
 
@@ -148,6 +152,14 @@ fn backup_rows() -> Vec<Row> {
         row("a reload elects nobody", Backup, Event::Reconfigured(changed()), Backup, vec![reconfigured]),
         row("nothing changed", Backup, Event::Reconfigured(params()), Backup, vec![]),
         row("ties are the MASTER's", Backup, Event::Source(address(1)), Backup, vec![]),
+        row(
+            "keepalived: its sync group is not ready",
+            Backup,
+            Event::Refrain,
+            Backup,
+            vec![watch(OWN, WatchTimer::Set(MASTER_DOWN))],
+        ),
+        row("serves nothing", Backup, Event::Demote, Backup, vec![]),
     ]
 }
 
@@ -229,6 +241,18 @@ fn master_rows() -> Vec<Row> {
         row("backups must learn the interval", Master, Event::Reconfigured(changed()), Master, reconfigured),
         row("nothing changed", Master, Event::Reconfigured(params()), Master, vec![]),
         row("the next tie is by the new address", Master, Event::Source(address(1)), Master, vec![]),
+        row("stale: from before it became MASTER", Master, Event::Refrain, Master, vec![]),
+        row(
+            "keepalived: members of a sync group step back together",
+            Master,
+            Event::Demote,
+            Backup,
+            vec![
+                watch(OWN, WatchTimer::Set(MASTER_DOWN)),
+                Action::Release,
+                transition(Master, Backup, Cause::Synced, None),
+            ],
+        ),
     ]
 }
 

@@ -1,8 +1,11 @@
 //! Real child processes: the machine's own shell and its small programs.
 
+mod fifo;
+mod file;
 mod notify;
 mod plan;
 mod process;
+mod processes;
 mod runner;
 
 use std::future::Future;

@@ -1,6 +1,6 @@
 //! Notify scripts: order, superseding, hanging scripts, shutdown.
 
-use super::super::notify::{Hooks, Notifier, Told};
+use super::super::notify::{Hooks, Notifier, Subject, Told};
 use super::*;
 
 struct Scene {
@@ -40,9 +40,13 @@ impl Scene {
     }
 }
 
+fn of(instance: &str) -> Subject {
+    Subject::Instance(instance.to_owned())
+}
+
 fn notifier(hooks: Hooks) -> Notifier {
     let mut notifier = Notifier::new(DEADLINE);
-    notifier.apply(vec![("VI 1".to_owned(), hooks)]);
+    notifier.apply(vec![(of("VI 1"), hooks)]);
     notifier
 }
 
@@ -55,12 +59,12 @@ async fn scripts_get_keepalived_arguments_in_keepalived_order() {
         stop: Some(scene.logs("stop")),
         ..Hooks::default()
     });
-    notifier.tell("VI 1", Told::Master, 150);
+    notifier.tell(&of("VI 1"), Told::Master, 150);
     until("told", || scene.log().len() == 2).await;
-    notifier.tell("VI 1", Told::Fault, 100);
+    notifier.tell(&of("VI 1"), Told::Fault, 100);
     until("told", || scene.log().len() == 3).await;
-    notifier.tell("VI 1", Told::Stop, 100);
-    notifier.tell("nobody", Told::Master, 1);
+    notifier.tell(&of("VI 1"), Told::Stop, 100);
+    notifier.tell(&of("nobody"), Told::Master, 1);
     within(notifier.shutdown(DEADLINE)).await;
     assert_eq!(
         scene.log(),
@@ -78,12 +82,12 @@ async fn scripts_get_keepalived_arguments_in_keepalived_order() {
 async fn the_newest_state_is_told_last_and_what_nobody_was_told_is_skipped() {
     let scene = Scene::new();
     let mut notifier = notifier(Hooks { any: Some(scene.gated("gate")), ..Hooks::default() });
-    notifier.tell("VI 1", Told::Backup, 100);
+    notifier.tell(&of("VI 1"), Told::Backup, 100);
     until("the first one hangs", || scene.log() == ["begin BACKUP"]).await;
-    notifier.tell("VI 1", Told::Master, 100);
-    notifier.tell("VI 1", Told::Fault, 100);
-    notifier.tell("VI 1", Told::Backup, 90);
-    notifier.tell("VI 1", Told::Master, 100);
+    notifier.tell(&of("VI 1"), Told::Master, 100);
+    notifier.tell(&of("VI 1"), Told::Fault, 100);
+    notifier.tell(&of("VI 1"), Told::Backup, 90);
+    notifier.tell(&of("VI 1"), Told::Master, 100);
     scene.open("gate");
     within(notifier.shutdown(DEADLINE)).await;
     assert_eq!(scene.log(), ["begin BACKUP", "end BACKUP", "begin MASTER", "end MASTER"]);
@@ -98,9 +102,9 @@ async fn both_scripts_of_a_state_that_was_begun_are_run() {
         backup: Some(scene.logs("backup")),
         ..Hooks::default()
     });
-    notifier.tell("VI 1", Told::Master, 100);
+    notifier.tell(&of("VI 1"), Told::Master, 100);
     until("it hangs", || scene.log().len() == 1).await;
-    notifier.tell("VI 1", Told::Backup, 100);
+    notifier.tell(&of("VI 1"), Told::Backup, 100);
     scene.open("gate");
     within(notifier.shutdown(DEADLINE)).await;
     let told = ["begin", "end", "any INSTANCE VI 1 MASTER 100", "backup", "any INSTANCE VI 1 BACKUP 100"];
@@ -114,13 +118,13 @@ async fn a_hanging_script_delays_its_own_instance_only_and_not_for_ever() {
     let hanging = shell(&format!("echo $$ >{}; exec sleep 60", pid_file.display()));
     let mut notifier = Notifier::new(Duration::from_millis(300));
     notifier.apply(vec![
-        ("bad".into(), Hooks { master: Some(hanging), backup: Some(scene.logs("bad")), ..Hooks::default() }),
-        ("good".into(), Hooks { any: Some(scene.logs("good")), ..Hooks::default() }),
+        (of("bad"), Hooks { master: Some(hanging), backup: Some(scene.logs("bad")), ..Hooks::default() }),
+        (of("good"), Hooks { any: Some(scene.logs("good")), ..Hooks::default() }),
     ]);
-    notifier.tell("bad", Told::Master, 1);
+    notifier.tell(&of("bad"), Told::Master, 1);
     until("it hangs", || !lines(&pid_file).is_empty()).await;
-    notifier.tell("bad", Told::Backup, 1);
-    notifier.tell("good", Told::Master, 2);
+    notifier.tell(&of("bad"), Told::Backup, 1);
+    notifier.tell(&of("good"), Told::Master, 2);
     until("both are told", || scene.log().len() == 2).await;
     assert_eq!(scene.log(), ["good INSTANCE good MASTER 2", "bad"]);
     assert!(!is_alive(&lines(&pid_file).concat()), "ended at its timeout");
@@ -131,12 +135,12 @@ async fn a_hanging_script_delays_its_own_instance_only_and_not_for_ever() {
 async fn an_instance_that_is_gone_is_told_to_the_end_and_one_that_returns_waits_for_it() {
     let scene = Scene::new();
     let mut notifier = notifier(Hooks { any: Some(scene.gated("gate")), ..Hooks::default() });
-    notifier.tell("VI 1", Told::Fault, 0);
+    notifier.tell(&of("VI 1"), Told::Fault, 0);
     until("it hangs", || scene.log().len() == 1).await;
     notifier.apply(Vec::new());
     notifier.forget("VI 1");
-    notifier.apply(vec![("VI 1".into(), Hooks { any: Some(scene.logs("new")), ..Hooks::default() })]);
-    notifier.tell("VI 1", Told::Backup, 9);
+    notifier.apply(vec![(of("VI 1"), Hooks { any: Some(scene.logs("new")), ..Hooks::default() })]);
+    notifier.tell(&of("VI 1"), Told::Backup, 9);
     scene.open("gate");
     within(notifier.shutdown(DEADLINE)).await;
     assert_eq!(scene.log(), ["begin FAULT", "end FAULT", "new INSTANCE VI 1 BACKUP 9"]);
@@ -147,10 +151,10 @@ async fn an_instance_that_is_gone_keeps_its_scripts_until_it_is_forgotten() {
     let scene = Scene::new();
     let mut notifier = notifier(Hooks { any: Some(scene.logs("any")), ..Hooks::default() });
     notifier.apply(Vec::new());
-    notifier.tell("VI 1", Told::Fault, 0);
+    notifier.tell(&of("VI 1"), Told::Fault, 0);
     until("its end is told", || scene.log() == ["any INSTANCE VI 1 FAULT 0"]).await;
     notifier.forget("VI 1");
-    notifier.tell("VI 1", Told::Master, 1);
+    notifier.tell(&of("VI 1"), Told::Master, 1);
     within(notifier.shutdown(DEADLINE)).await;
     assert_eq!(scene.log(), ["any INSTANCE VI 1 FAULT 0"]);
 }
@@ -158,12 +162,12 @@ async fn an_instance_that_is_gone_keeps_its_scripts_until_it_is_forgotten() {
 #[tokio::test]
 async fn one_that_returned_before_it_was_forgotten_stays() {
     let scene = Scene::new();
-    let hooks = || vec![("VI 1".to_owned(), Hooks { any: Some(scene.logs("any")), ..Hooks::default() })];
+    let hooks = || vec![(of("VI 1"), Hooks { any: Some(scene.logs("any")), ..Hooks::default() })];
     let mut notifier = notifier(Hooks::default());
     notifier.apply(Vec::new());
     notifier.apply(hooks());
     notifier.forget("VI 1");
-    notifier.tell("VI 1", Told::Backup, 9);
+    notifier.tell(&of("VI 1"), Told::Backup, 9);
     within(notifier.shutdown(DEADLINE)).await;
     assert_eq!(scene.log(), ["any INSTANCE VI 1 BACKUP 9"]);
 }
@@ -175,9 +179,46 @@ async fn shutdown_ends_what_hangs() {
     let hanging = shell(&format!("echo $$ >{}; exec sleep 60", pid_file.display()));
     let mut notifier =
         notifier(Hooks { stop: Some(hanging), any: Some(scene.logs("any")), ..Hooks::default() });
-    notifier.tell("VI 1", Told::Stop, 1);
+    notifier.tell(&of("VI 1"), Told::Stop, 1);
     until("it hangs", || !lines(&pid_file).is_empty()).await;
     within(notifier.shutdown(Duration::from_millis(10))).await;
     assert!(!Path::new(&format!("/proc/{}", lines(&pid_file).concat())).exists(), "ended and reaped");
     assert!(scene.log().is_empty(), "nothing is started any more");
+}
+
+#[tokio::test]
+async fn an_advert_of_lower_priority_displaces_no_state() {
+    let scene = Scene::new();
+    let mut notifier = notifier(Hooks {
+        any: Some(scene.gated("gate")),
+        lower_priority: Some(scene.logs("lower")),
+        ..Hooks::default()
+    });
+    notifier.tell(&of("VI 1"), Told::Backup, 1);
+    until("it hangs", || scene.log().len() == 1).await;
+    notifier.tell(&of("VI 1"), Told::Master, 1);
+    notifier.tell(&of("VI 1"), Told::LowerPriority, 1);
+    scene.open("gate");
+    until("the states are told", || scene.log().len() == 4).await;
+    notifier.tell(&of("VI 1"), Told::LowerPriority, 1);
+    within(notifier.shutdown(DEADLINE)).await;
+    assert_eq!(scene.log(), ["begin BACKUP", "end BACKUP", "begin MASTER", "end MASTER", "lower"]);
+}
+
+#[tokio::test]
+async fn groups_and_what_is_deleted_have_words_of_their_own() {
+    let scene = Scene::new();
+    let group = Subject::Group("VI 1".to_owned());
+    let hooks = || Hooks { any: Some(scene.logs("any")), ..Hooks::default() };
+    let deleted = Hooks { tells_deleted: true, deleted: Some(scene.logs("deleted")), ..hooks() };
+    let mut notifier = Notifier::new(DEADLINE);
+    notifier.apply(vec![(of("VI 1"), deleted), (of("other"), hooks()), (group.clone(), hooks())]);
+    assert_eq!((notifier.end_of("VI 1"), notifier.end_of("other")), (Told::Deleted, Told::Fault));
+    notifier.tell(&group, Told::Fault, 0);
+    until("the group is told", || scene.log() == ["any GROUP VI 1 FAULT 0"]).await;
+    notifier.apply(Vec::new());
+    notifier.tell(&group, Told::Master, 0);
+    notifier.tell(&of("VI 1"), Told::Deleted, 0);
+    within(notifier.shutdown(DEADLINE)).await;
+    assert_eq!(scene.log()[1..], ["deleted", "any INSTANCE VI 1 DELETED 0"]);
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::super::plan::{Plan, tracked};
-use super::super::tracking::{Health, effective};
+use super::super::tracking::{Health, Kind, effective};
 use super::*;
 use crate::config::model::{
     Checksum, Command, Config, Family, Garp, Globals, How, Instance, Location, Notify, NotifyScript, Script,
@@ -66,19 +66,30 @@ fn instance() -> Instance {
         checksum: Checksum::PseudoHeader,
         down_adverts: 3,
         vips: Vec::new(),
+        track_primary: true,
         track_scripts: vec![track("used", None), track("other", Some(5))],
         track_interfaces: vec![TrackInterface { name: "eth1".into(), weight: -30, reverse: false, at: at() }],
+        track_files: Vec::new(),
+        track_processes: Vec::new(),
         garp: Garp::default(),
         notify: Notify {
             master: Some(NotifyScript { command: command("/bin/m"), user: Some(user("nobody")), at: at() }),
             ..Notify::default()
         },
+        notify_priority_changes: false,
     }
 }
 
 fn config() -> Config {
     let globals = Globals { script_user: Some(user("root")), script_security: true, ..Globals::default() };
-    Config { globals, scripts: ["used", "unused", "other"].map(script).to_vec(), instances: vec![instance()] }
+    Config {
+        globals,
+        scripts: ["used", "unused", "other"].map(script).to_vec(),
+        files: Vec::new(),
+        processes: Vec::new(),
+        instances: vec![instance()],
+        groups: Vec::new(),
+    }
 }
 
 #[test]
@@ -90,7 +101,7 @@ fn only_tracked_scripts_run_and_users_are_looked_up() {
     assert!(first.launch.identity.uid.is_root() && first.launch.secure && first.init_fail);
     assert_eq!((first.rise, first.fall, first.timeout), (3, 2, Duration::from_secs(2)));
     let [(name, hooks)] = plan.hooks.as_slice() else { panic!("{:?}", plan.hooks) };
-    assert_eq!(name, "VI_1");
+    assert_eq!(name.words(), ("INSTANCE", "VI_1"));
     assert_eq!(hooks.master.as_ref().map(|launch| launch.identity.name.as_str()), Some("nobody"));
     assert_eq!(hooks.any, None);
 }
@@ -106,9 +117,13 @@ fn a_missing_user_names_its_place() {
 #[test]
 fn an_instance_tracks_its_scripts_and_interfaces_with_its_own_weights() {
     let (config, instance) = (config(), instance());
-    let worth = |used, eth1_up| {
-        let health = |name: &str| if name == "used" { used } else { Health::Up };
-        effective(100, tracked(&instance, &config.scripts, health, |_| eth1_up)).priority
+    let worth = |used: Health, eth1_up: bool| {
+        let health = |kind: Kind, name: &str| match (kind, name) {
+            (Kind::Script, "used") => used,
+            (Kind::Interface, "eth1") if !eth1_up => Health::Down,
+            _ => Health::Up,
+        };
+        effective(100, tracked(&instance, &config.scripts, health)).priority
     };
     assert_eq!(worth(Health::Up, true), 105);
     assert_eq!(worth(Health::Down, true), 85);

@@ -10,6 +10,8 @@ use crate::config::model::{Checksum, Garp, Globals, Version};
 use crate::config::tree::Node;
 use vipward_common::timing::DOWN_TIMER_ADVERTS;
 
+use super::told::{self, Told};
+use super::track::Weights;
 use super::{unsupported, values, walk};
 
 /// What instances take over from the rest of the file: mostly from `global_defs`.
@@ -26,8 +28,16 @@ pub(super) struct Defaults {
     pub(super) check_unicast_src: bool,
     /// `v3_checksum_as_v2`
     pub(super) checksum: Checksum,
+    /// `vrrp_notify_priority_changes`
+    pub(super) priority_changes: bool,
+    /// FIFOs and scripts, until they are settled.
+    pub(super) told: Told,
     /// Names of the scripts whose weight has `reverse` after it.
     pub(super) reversed_scripts: HashSet<String>,
+    /// Weights of `track_file` blocks.
+    pub(super) files: Weights,
+    /// Weights of `vrrp_track_process` blocks.
+    pub(super) processes: Weights,
 }
 
 impl Default for Defaults {
@@ -39,7 +49,11 @@ impl Default for Defaults {
             down_adverts: DOWN_TIMER_ADVERTS,
             check_unicast_src: true,
             checksum: Checksum::PseudoHeader,
+            priority_changes: false,
+            told: Told::default(),
             reversed_scripts: HashSet::new(),
+            files: Weights::new(),
+            processes: Weights::new(),
         }
     }
 }
@@ -56,7 +70,11 @@ impl Defaults {
         if let Some(garp) = keyword.strip_prefix("vrrp_").filter(|rest| rest.starts_with("garp_")) {
             return set_garp(&mut self.garp, garp, node, findings);
         }
+        if told::is_here(keyword) {
+            return self.told.set(keyword, node, findings);
+        }
         match keyword {
+            "vrrp_notify_priority_changes" => self.priority_changes = values::flag(node, findings)?,
             "enable_script_security" => self.globals.script_security = true,
             "vrrp_check_unicast_src" => self.check_unicast_src = values::flag(node, findings)?,
             "v3_checksum_as_v2" => self.checksum = checksum(node, findings)?,

@@ -13,7 +13,7 @@ use crate::config::model::{
 use crate::config::tree::Node;
 
 use super::globals::{Defaults, checksum, set_garp};
-use super::track::ScriptLine;
+use super::track::{ItemLine, ScriptLine};
 use super::{address, command, settle, track, trusted, unsupported, values, walk};
 
 /// Bytes of a version 2 password.
@@ -49,10 +49,14 @@ pub(super) struct Draft {
     pub(super) checksum: Checksum,
     pub(super) down_adverts: u8,
     pub(super) vips: Vec<Vip>,
+    pub(super) track_primary: bool,
     pub(super) track_scripts: Vec<ScriptLine>,
     pub(super) track_interfaces: Vec<TrackInterface>,
+    pub(super) track_files: Vec<ItemLine>,
+    pub(super) track_processes: Vec<ItemLine>,
     pub(super) garp: Garp,
     pub(super) notify: Notify,
+    pub(super) priority_changes: Option<bool>,
 }
 
 /// One block, given the defaults for all of them.
@@ -79,10 +83,14 @@ pub(super) fn lower(node: &Node, defaults: &Defaults, findings: &mut Findings) -
         checksum: defaults.checksum,
         down_adverts: defaults.down_adverts,
         vips: Vec::new(),
+        track_primary: true,
         track_scripts: Vec::new(),
         track_interfaces: Vec::new(),
+        track_files: Vec::new(),
+        track_processes: Vec::new(),
         garp: defaults.garp,
         notify: Notify::default(),
+        priority_changes: None,
     };
     walk(Place::Instance, node.children(), findings, |keyword, node, findings| {
         draft.set(keyword, node, findings);
@@ -97,8 +105,12 @@ impl Draft {
             self.trusted.extend(trusted::read(node, findings));
             return Some(());
         }
+        if keyword == "notify_priority_changes" {
+            self.priority_changes = Some(values::flag(node, findings)?);
+            return Some(());
+        }
         if keyword.starts_with("notify") {
-            return self.set_notify(keyword, node, findings);
+            return set_notify(&mut self.notify, keyword, node, findings);
         }
         if node.block.is_some() {
             self.set_block(keyword, node, findings);
@@ -112,6 +124,7 @@ impl Draft {
             "preempt" => self.nopreempt = None,
             "nopreempt" => self.nopreempt = Some(at.clone()),
             "native_ipv6" => self.native_ipv6 = true,
+            "dont_track_primary" => self.track_primary = false,
             "v3_checksum_as_v2" => self.checksum = checksum(node, findings)?,
             "check_unicast_src" => {
                 self.check_unicast_src = Some(values::flag(node, findings)?);
@@ -183,6 +196,12 @@ impl Draft {
                 self.track_interfaces
                     .extend(lines.iter().filter_map(|line| track::interface(line, findings)));
             }
+            "track_file" => {
+                self.track_files.extend(lines.iter().filter_map(|line| track::item(line, findings)));
+            }
+            "track_process" => {
+                self.track_processes.extend(lines.iter().filter_map(|line| track::item(line, findings)));
+            }
             _ => unsupported(node, findings),
         }
     }
@@ -205,24 +224,38 @@ impl Draft {
         }
         Some(())
     }
+}
 
-    fn set_notify(&mut self, keyword: &str, node: &Node, findings: &mut Findings) -> Option<()> {
-        let slot: &mut Option<NotifyScript> = match keyword {
-            "notify" => &mut self.notify.any,
-            "notify_master" => &mut self.notify.master,
-            "notify_backup" => &mut self.notify.backup,
-            "notify_fault" => &mut self.notify.fault,
-            "notify_stop" => &mut self.notify.stop,
-            _ => {
-                unsupported(node, findings);
-                return None;
+/// A `notify…` line, of an instance or of a sync group.
+pub(super) fn set_notify(
+    notify: &mut Notify,
+    keyword: &str,
+    node: &Node,
+    findings: &mut Findings,
+) -> Option<()> {
+    let slot: &mut Option<NotifyScript> = match keyword {
+        "notify" => &mut notify.any,
+        "notify_master" => &mut notify.master,
+        "notify_backup" => &mut notify.backup,
+        "notify_fault" => &mut notify.fault,
+        "notify_stop" => &mut notify.stop,
+        "notify_master_rx_lower_pri" => &mut notify.lower_priority,
+        "notify_deleted" => {
+            notify.tells_deleted = true;
+            if node.args().is_empty() {
+                return Some(());
             }
-        };
-        let script = command::notify(node, findings)?;
-        // As in keepalived the first one stays.
-        slot.get_or_insert(script);
-        Some(())
-    }
+            &mut notify.deleted
+        }
+        _ => {
+            unsupported(node, findings);
+            return None;
+        }
+    };
+    let script = command::notify(node, findings)?;
+    // As in keepalived the first one stays.
+    slot.get_or_insert(script);
+    Some(())
 }
 
 fn state(word: &Word, findings: &mut Findings) -> State {

@@ -3,19 +3,24 @@
 
 mod address;
 mod command;
+mod file;
 mod globals;
+mod group;
 mod instance;
+mod process;
 mod script;
 mod settle;
+mod told;
 mod track;
 mod trusted;
 mod values;
+mod weights;
 
 use std::collections::HashMap;
 
 use super::diagnostic::{Findings, did_you_mean, quoted, suggest};
 use super::keywords::{self, Place, Shape, Status};
-use super::model::{Config, Location, Script};
+use super::model::{Config, Instance, Location, Script, TrackFile, TrackProcess};
 use super::tree::Node;
 use globals::Defaults;
 
@@ -23,18 +28,31 @@ use globals::Defaults;
 pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     let mut defaults = Defaults::default();
     let (mut scripts, mut instances): (Vec<Script>, Vec<&Node>) = (Vec::new(), Vec::new());
+    let (mut files, mut processes): (Vec<TrackFile>, Vec<TrackProcess>) = (Vec::new(), Vec::new());
+    let mut groups = Vec::new();
     walk(Place::Root, nodes, findings, |keyword, node, findings| match keyword {
         "global_defs" => defaults.read(node.children(), findings),
         "vrrp_script" => scripts.extend(script::lower(node, findings)),
+        "track_file" | "vrrp_track_file" => files.extend(file::lower(node, findings)),
+        "vrrp_track_process" => processes.extend(process::lower(node, findings)),
+        "vrrp_sync_group" => groups.extend(group::read(node, findings)),
         // The defaults of `global_defs` count for instances above it too.
         "vrrp_instance" => instances.push(node),
         _ => unsupported(node, findings),
     });
     defaults.reversed_scripts =
         scripts.iter().filter(|script| script.reverse).map(|script| script.name.clone()).collect();
-    let instances =
-        instances.into_iter().filter_map(|node| instance::lower(node, &defaults, findings)).collect();
-    Config { globals: defaults.globals, scripts, instances }
+    defaults.files = files.iter().map(|file| (file.name.clone(), (file.weight, file.reverse))).collect();
+    let weight = |process: &TrackProcess| (process.weight, process.reverse);
+    defaults.processes = processes.iter().map(|process| (process.name.clone(), weight(process))).collect();
+    std::mem::take(&mut defaults.told).settle(&mut defaults.globals, findings);
+    let named: HashMap<&str, &Node> =
+        instances.iter().rev().filter_map(|node| Some((node.args().first()?.text.as_str(), *node))).collect();
+    let mut instances: Vec<Instance> =
+        instances.iter().filter_map(|node| instance::lower(node, &defaults, findings)).collect();
+    let mut joining = group::Joining { scripts: &scripts, named, defaults: &defaults, findings };
+    let groups = joining.join(groups, &mut instances);
+    Config { globals: defaults.globals, scripts, files, processes, instances, groups }
 }
 
 /// Calls `each` for the statements of `place` that work, and reports all others.
@@ -153,6 +171,9 @@ mod tests {
             Place::Root => line.to_owned(),
             Place::Globals => format!("global_defs {{\n{line}\n}}"),
             Place::Script => format!("vrrp_script s {{\n{line}\n}}"),
+            Place::File => format!("track_file f {{\n{line}\n}}"),
+            Place::Process => format!("vrrp_track_process p {{\n{line}\n}}"),
+            Place::Group => format!("vrrp_sync_group g {{\n{line}\n}}"),
             Place::Instance => format!("vrrp_instance i {{\n{line}\n}}"),
             Place::Authentication => format!("vrrp_instance i {{\nauthentication {{\n{line}\n}}\n}}"),
         }

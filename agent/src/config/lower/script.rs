@@ -79,7 +79,7 @@ impl Draft {
             "script" => self.command = Some(command::script(node, findings)?),
             "user" => self.user = values::user(node.args()),
             "init_fail" => self.init_fail = true,
-            "weight" => (self.weight, self.reverse) = track::weight(node.args(), findings)?,
+            "weight" => (self.weight, self.reverse) = track::weight(node.args(), track::NARROW, findings)?,
             _ => {
                 let word = node.args().first()?;
                 match keyword {

@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::config::diagnostic::{Findings, quoted};
-use crate::config::model::{Family, Garp, Instance, Location, Peer, State, TrackScript, Version, Vip};
+use crate::config::model::{Family, Garp, Instance, Location, Peer, State, TrackItem, Version, Vip};
 use crate::config::tree::Node;
 use vipward_common::wire::PRIORITY_OWNER;
 
 use super::globals::Defaults;
 use super::instance::{At, Draft};
-use super::{mentions, stands_for, trusted};
+use super::track::{ItemLine, Weights};
+use super::{mentions, stands_for, trusted, weights};
 
 const DEFAULT_PRIORITY: u8 = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
@@ -51,7 +52,7 @@ pub(super) fn settle(
         }
     }
     let unicast = draft.unicast.is_some();
-    Some(Instance {
+    let mut instance = Instance {
         name,
         at: node.at().clone(),
         state,
@@ -73,21 +74,35 @@ pub(super) fn settle(
         checksum: draft.checksum,
         down_adverts: draft.down_adverts,
         vips: draft.vips,
+        track_primary: draft.track_primary,
         track_scripts: draft
             .track_scripts
             .into_iter()
-            .map(|line| TrackScript {
-                reverse: line.reverse.unwrap_or_else(|| defaults.reversed_scripts.contains(&line.name.text)),
-                name: line.name.text,
-                weight: line.weight,
-                at: line.name.at,
-            })
+            .map(|line| line.settle(&defaults.reversed_scripts))
             .collect(),
         track_interfaces: draft.track_interfaces,
+        track_files: settled(draft.track_files, "track_file", &defaults.files, findings),
+        track_processes: settled(draft.track_processes, "vrrp_track_process", &defaults.processes, findings),
         // keepalived's defaults for what has keywords of its own there.
         garp: Garp { lower_prio_delay: draft.garp.delay, lower_prio_repeat: draft.garp.repeat, ..draft.garp },
         notify: draft.notify,
-    })
+        notify_priority_changes: draft.priority_changes.unwrap_or(defaults.priority_changes),
+    };
+    if priority == PRIORITY_OWNER {
+        let because = "with priority 255";
+        weights::files(&mut instance, because, "write `weight 0` to mean that", findings);
+    }
+    Some(instance)
+}
+
+/// The lines of `track_file` or `track_process` as they count.
+fn settled(
+    lines: Vec<ItemLine>,
+    keyword: &str,
+    weights: &Weights,
+    findings: &mut Findings,
+) -> Vec<TrackItem> {
+    lines.into_iter().filter_map(|line| line.settle(keyword, weights, findings)).collect()
 }
 
 /// The family of the addresses in adverts, and complaints about everything of the other one.
