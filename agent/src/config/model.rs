@@ -7,6 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod network;
+
+pub use network::{
+    Hop, LinkDelay, Metric, Pace, PaceGroup, Pacing, Placement, Route, RouteKind, Rule, RuleAction, Statics,
+    VipOptions,
+};
 pub use vipward_vrrp::types::{Family, Version};
 
 /// Where something was written. All locations are equal, so that moving a block within its file, or a comment
@@ -50,6 +56,12 @@ pub struct Config {
     pub scripts: Vec<Script>,
     /// `vrrp_instance` blocks, in the order of the file.
     pub instances: Vec<Instance>,
+    /// What is there whoever is MASTER.
+    pub statics: Statics,
+    /// How fast announcements leave.
+    pub pacing: Pacing,
+    /// `interface_up_down_delays`.
+    pub link_delays: Vec<LinkDelay>,
 }
 
 /// `global_defs`, less the defaults that are already merged into the instances.
@@ -64,6 +76,8 @@ pub struct Globals {
     pub script_security: bool,
     /// `vrrp_rt_priority`: SCHED_FIFO priority of the election thread, 1 to 99; the agent's own choice if `None`.
     pub rt_priority: Option<u8>,
+    /// `vrrp_cpu_affinity`: the CPUs that the election thread may run on; any when empty.
+    pub cpu_affinity: Vec<usize>,
     /// `vrrp_startup_delay`: how long after its start the agent takes no part in any election.
     pub startup_delay: Duration,
 }
@@ -99,6 +113,7 @@ pub enum Checksum {
 
 /// A `vrrp_instance`: one virtual router.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a keyword of its own")]
 pub struct Instance {
     /// Its name, unique in the configuration.
     pub name: String,
@@ -141,12 +156,27 @@ pub struct Instance {
     pub down_adverts: u8,
     /// `virtual_ipaddress`, then `virtual_ipaddress_excluded`.
     pub vips: Vec<Vip>,
+    /// `virtual_routes`.
+    pub routes: Vec<Route>,
+    /// `virtual_rules`.
+    pub rules: Vec<Rule>,
     /// `track_script`.
     pub track_scripts: Vec<TrackScript>,
     /// `track_interface`.
     pub track_interfaces: Vec<TrackInterface>,
+    /// `promote_secondaries`: an address that goes takes no other of its subnet along.
+    pub promote_secondaries: bool,
     /// Gratuitous ARP and unsolicited neighbour adverts.
     pub garp: Garp,
+    /// `mcast_dst_ip`, or `vrrp_mcast_group…`: the group of multicast adverts; the protocol's own when `None`.
+    pub group: Option<IpAddr>,
+    /// TTL or hop limit of the adverts: 255 but for `unicast_ttl`.
+    pub ttl: u8,
+    /// `lower_prio_no_advert`: as MASTER it leaves the advert of a losing master unanswered (RFC 5798).
+    pub lower_prio_no_advert: bool,
+    /// `higher_prio_send_advert`: before it steps back for a rival it advertises once more, so that the rival tells the
+    /// neighbours again.
+    pub higher_prio_send_advert: bool,
     /// Scripts to run upon transitions.
     pub notify: Notify,
 }
@@ -180,7 +210,7 @@ pub struct Trusted {
 pub struct Vip {
     /// The address.
     pub address: IpAddr,
-    /// Prefix length; /32 or /128 when none was written, as in keepalived.
+    /// Prefix length; /32 or /128 when none was written, as in keepalived, and with a `peer`.
     pub prefix_len: u8,
     /// `dev`: interface that carries it; the instance's when `None`.
     pub dev: Option<String>,
@@ -190,6 +220,8 @@ pub struct Vip {
     pub brd: Option<Broadcast>,
     /// `scope`: rtnetlink's scope number; the kernel's choice for the address when `None`.
     pub scope: Option<u8>,
+    /// The options that ask for something out of the ordinary.
+    pub options: VipOptions,
     /// Listed in adverts; false for `virtual_ipaddress_excluded`.
     pub in_adverts: bool,
     /// Where it was written.
@@ -248,6 +280,10 @@ pub struct Garp {
     pub refresh: Duration,
     /// Messages per address in each of these, at most 255.
     pub refresh_repeat: u32,
+    /// `garp_extra_if`: interval of messages on the VIPs' other interfaces; zero for none.
+    pub extra: Duration,
+    /// On all of these and not only on those with a virtual MAC.
+    pub extra_all: bool,
 }
 
 impl Default for Garp {
@@ -260,6 +296,8 @@ impl Default for Garp {
             lower_prio_repeat: repeat,
             refresh: Duration::ZERO,
             refresh_repeat: 1,
+            extra: Duration::ZERO,
+            extra_all: false,
         }
     }
 }

@@ -14,7 +14,7 @@ use super::plan;
 use super::registry::Id;
 use crate::check::plan::tracked;
 use crate::check::tracking::{Cause, Effective, effective};
-use crate::net::{Interface, LinkEvent, Links};
+use crate::net::{LinkEvent, Links};
 
 /// When to read the links again, if that failed.
 const RELIST: Duration = Duration::from_secs(1);
@@ -28,10 +28,21 @@ impl Driver {
             return;
         }
         self.links.apply(event);
+        match event {
+            LinkEvent::Link(link) => self.debounce.observe(now, link),
+            LinkEvent::Gone { ifindex, .. } => self.debounce.forget(*ifindex),
+            LinkEvent::AddressAdded(_) | LinkEvent::AddressRemoved(_) | LinkEvent::Overrun => {}
+        }
         self.addresses.observe(event);
         match event {
             LinkEvent::Link(_) | LinkEvent::Gone { .. } => {
                 self.addresses.retry();
+                self.settle_statics();
+                self.routing.retry();
+                self.routing.reassert();
+                if !self.pacing.groups.is_empty() {
+                    self.settle_paces();
+                }
                 self.reconsider_all(now);
                 for id in self.registry.ids() {
                     self.refresh_held(id);
@@ -39,6 +50,9 @@ impl Driver {
                 self.leases.stale = true;
             }
             LinkEvent::AddressAdded(changed) | LinkEvent::AddressRemoved(changed) => {
+                if matches!(event, LinkEvent::AddressRemoved(_)) {
+                    self.routing.reassert();
+                }
                 if !self.is_vip(changed.address) {
                     self.reconsider_on(now, changed.ifindex, changed.address);
                 }
@@ -55,6 +69,8 @@ impl Driver {
             self.relist_at = Some(now + RELIST);
             self.warn_rarely("links", error.to_string());
         }
+        self.settle_statics();
+        self.routing.reassert();
         self.reconsider_all(now);
         for id in self.registry.ids() {
             self.refresh_held(id);
@@ -166,13 +182,15 @@ impl Driver {
     /// The priority that tracking leaves, and everything that rules the instance out.
     pub(super) fn fitness(&self, instance: &Instance, source: Option<IpAddr>) -> (Effective, Vec<String>) {
         let model = &instance.model;
-        let is_up = |name: &str| self.links.by_name(name).is_some_and(Interface::usable);
+        let is_up = |name: &str| self.links.by_name(name).is_some_and(|link| self.debounce.usable(link));
         let health = |name: &str| self.scripts.health(name, instance.started);
         let fit = effective(model.priority, tracked(model, &self.scripts.configured, health, is_up));
         let mut faults = Vec::new();
         match self.links.by_name(&model.interface) {
             None => faults.push(format!("waiting for interface {}, which does not exist", model.interface)),
-            Some(link) if !link.usable() => faults.push(format!("interface {} is down", model.interface)),
+            Some(link) if !self.debounce.usable(link) => {
+                faults.push(format!("interface {} is down", model.interface));
+            }
             Some(_) if source.is_none() => faults.push(match (model.source, plan::family(model)) {
                 (Some(address), _) => format!("waiting for the configured source address {address}"),
                 (None, Family::V4) => format!("waiting for an IPv4 address on interface {}", model.interface),

@@ -1,11 +1,10 @@
 //! One virtual router of this node, with everything the election thread knows about it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use vipward_common::abi::{Counters, RouterKey, Rules};
 use vipward_common::watch::Own;
-use vipward_common::wire;
 use vipward_vrrp::router::Router;
 use vipward_vrrp::types::{Mono, Priority};
 
@@ -35,6 +34,8 @@ pub(crate) struct Instance {
     pub(crate) refusals: u32,
     /// When to try the data path again.
     pub(crate) retry: Option<Mono>,
+    /// When to announce the VIPs on other interfaces than its own.
+    pub(crate) extra: Option<Mono>,
     /// What keeps it in FAULT; empty when fit.
     pub(crate) faults: Vec<String>,
     /// What it waits for before it takes part.
@@ -60,6 +61,8 @@ pub(crate) struct Instance {
     adverts: Adverts,
     /// VIPs that the kernel refused, so that a retry does not say it again.
     pub(crate) refused_vips: BTreeSet<IpAddr>,
+    /// Routes and rules that the kernel refused, and until when that is not told again.
+    pub(crate) refused_routes: HashMap<String, Mono>,
     /// What was told about the VIPs' interfaces.
     pub(crate) vip_notes: Vec<String>,
     /// Until then another advert that could not be sent is counted and not told.
@@ -100,6 +103,7 @@ impl Instance {
             refused: false,
             refusals: 0,
             retry: None,
+            extra: None,
             faults: Vec::new(),
             waiting: None,
             started: false,
@@ -112,6 +116,7 @@ impl Instance {
             queued: None,
             adverts: Adverts::default(),
             refused_vips: BTreeSet::new(),
+            refused_routes: HashMap::new(),
             vip_notes: Vec::new(),
             quiet_until: Mono(0),
             stats: Stats::default(),
@@ -142,7 +147,7 @@ impl Instance {
         let (Some(key), Some(source)) = (self.key, self.source) else { return Vec::new() };
         let frame = |destination| {
             let message = plan::message(&self.model, source, destination, priority).ok()?;
-            Frame::new(key.ifindex, source, destination, wire::TTL, &message).ok()
+            Frame::new(key.ifindex, source, destination, self.model.ttl, &message).ok()
         };
         plan::destinations(&self.model).into_iter().filter_map(frame).collect()
     }

@@ -11,17 +11,21 @@
 //! The thread never blocks, never logs, and reads no clock but CLOCK_MONOTONIC.
 
 mod act;
+mod announce;
 mod configure;
 mod deadlines;
+mod debounce;
 mod driver;
 mod fitness;
 mod hear;
 mod instance;
+mod interface;
 mod lease;
 pub mod message;
 mod plan;
 pub(crate) mod realtime;
 mod registry;
+mod routes;
 mod scripts;
 mod snapshot;
 mod stop;

@@ -63,6 +63,8 @@ enum Presence {
     Absent,
     /// Somebody else removed it.
     Lost,
+    /// The same, and it stays away for as long as it is held.
+    Forgone,
     /// Present, but with attributes other than those wanted now, of which a removal has to name this one.
     Outdated {
         prefix_len: u8,
@@ -89,7 +91,8 @@ enum Need {
 impl Entry {
     fn need(&self) -> Need {
         match (self.holders.is_empty(), self.presence) {
-            (false, Presence::Present) | (true, Presence::Absent | Presence::Lost) => Need::Nothing,
+            (false, Presence::Present | Presence::Forgone)
+            | (true, Presence::Absent | Presence::Lost | Presence::Forgone) => Need::Nothing,
             (true, _) | (false, Presence::Outdated { .. }) => Need::Remove,
             (false, _) => Need::Add,
         }
@@ -98,6 +101,8 @@ impl Entry {
     /// Takes over what is wanted now.
     fn update(&mut self, vip: &Vip) {
         let before = std::mem::replace(&mut self.vip, vip.clone());
+        // Whether it is put back is nothing that the kernel knows of.
+        let before = Vip { tracked: vip.tracked, ..before };
         if self.presence == Presence::Present && before != *vip {
             self.presence = Presence::Outdated { prefix_len: before.prefix_len };
         }
@@ -109,6 +114,11 @@ impl Entry {
             Presence::Outdated { prefix_len } => prefix_len,
             _ => self.vip.prefix_len,
         }
+    }
+
+    /// What becomes of it once somebody else removed it.
+    fn without_it(&self) -> Presence {
+        if self.vip.tracked { Presence::Lost } else { Presence::Forgone }
     }
 
     fn owners(&self) -> Vec<Owner> {
@@ -255,9 +265,10 @@ impl Addresses {
                 {
                     return 0;
                 }
-                entry.presence = Presence::Lost;
+                entry.presence = entry.without_it();
+                let tracked = entry.vip.tracked;
                 self.enqueue(key);
-                1
+                usize::from(tracked)
             }
             LinkEvent::Gone { ifindex, .. } => {
                 // The index never comes back: the owners will hold their addresses on another.
@@ -279,8 +290,8 @@ impl Addresses {
         for (key, entry) in &mut self.entries {
             let there = present.get(key) == Some(&entry.vip.prefix_len);
             if !there && entry.presence == Presence::Present && !entry.holders.is_empty() {
-                entry.presence = Presence::Lost;
-                missing.push(*key);
+                entry.presence = entry.without_it();
+                missing.extend(entry.vip.tracked.then_some(*key));
             }
         }
         for key in &missing {

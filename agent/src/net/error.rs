@@ -34,6 +34,18 @@ pub enum NetError {
         /// The kernel's own sentence about it, when it gave one.
         detail: Option<Box<str>>,
     },
+    /// The kernel refused to add or remove a route or a rule.
+    #[error("cannot {action} the {what}: {}{}{}", errno.desc(), said(detail.as_deref()), routing_remedy(*errno))]
+    Routing {
+        /// "add" or "remove".
+        action: &'static str,
+        /// As it was configured.
+        what: String,
+        /// The kernel's answer.
+        errno: Errno,
+        /// The kernel's own sentence about it, when it gave one.
+        detail: Option<Box<str>>,
+    },
     /// A table of the kernel could not be read.
     #[error("cannot list {what}: {}", errno.desc())]
     Dump {
@@ -62,6 +74,7 @@ impl NetError {
         match self {
             NetError::Open { errno, .. }
             | NetError::Address { errno, .. }
+            | NetError::Routing { errno, .. }
             | NetError::Dump { errno, .. }
             | NetError::Send { errno, .. } => *errno,
         }
@@ -101,6 +114,17 @@ fn address_remedy(errno: Errno, address: IpAddr) -> &'static str {
         Errno::EPERM | Errno::EACCES => ": run as root, or grant CAP_NET_ADMIN",
         Errno::ENODEV | Errno::ENXIO => ": the interface is gone; waiting for it to return",
         Errno::EINVAL => ": is the prefix length right for this address?",
+        _ => "",
+    }
+}
+
+fn routing_remedy(errno: Errno) -> &'static str {
+    match errno {
+        Errno::EPERM | Errno::EACCES => ": run as root, or grant CAP_NET_ADMIN",
+        Errno::ENETUNREACH | Errno::EHOSTUNREACH => ": no interface reaches the gateway; see `onlink`",
+        Errno::ENETDOWN => ": the interface is down; trying again",
+        Errno::ENODEV | Errno::ENXIO => ": the interface is gone; waiting for it to return",
+        Errno::EINVAL => ": is the source an address of this host, and does the scope suit the gateway?",
         _ => "",
     }
 }

@@ -7,8 +7,8 @@ use super::super::plan::{Plan, tracked};
 use super::super::tracking::{Health, effective};
 use super::*;
 use crate::config::model::{
-    Checksum, Command, Config, Family, Garp, Globals, How, Instance, Location, Notify, NotifyScript, Script,
-    State, TrackInterface, TrackScript, User, Version,
+    Checksum, Command, Config, Family, Garp, Globals, How, Instance, Location, Notify, NotifyScript, Pacing,
+    Script, State, Statics, TrackInterface, TrackScript, User, Version,
 };
 
 fn at() -> Location {
@@ -66,9 +66,16 @@ fn instance() -> Instance {
         checksum: Checksum::PseudoHeader,
         down_adverts: 3,
         vips: Vec::new(),
+        routes: Vec::new(),
+        rules: Vec::new(),
         track_scripts: vec![track("used", None), track("other", Some(5))],
         track_interfaces: vec![TrackInterface { name: "eth1".into(), weight: -30, reverse: false, at: at() }],
+        promote_secondaries: false,
         garp: Garp::default(),
+        group: None,
+        ttl: 255,
+        lower_prio_no_advert: false,
+        higher_prio_send_advert: false,
         notify: Notify {
             master: Some(NotifyScript { command: command("/bin/m"), user: Some(user("nobody")), at: at() }),
             ..Notify::default()
@@ -78,7 +85,14 @@ fn instance() -> Instance {
 
 fn config() -> Config {
     let globals = Globals { script_user: Some(user("root")), script_security: true, ..Globals::default() };
-    Config { globals, scripts: ["used", "unused", "other"].map(script).to_vec(), instances: vec![instance()] }
+    Config {
+        globals,
+        scripts: ["used", "unused", "other"].map(script).to_vec(),
+        instances: vec![instance()],
+        statics: Statics::default(),
+        pacing: Pacing::default(),
+        link_delays: Vec::new(),
+    }
 }
 
 #[test]

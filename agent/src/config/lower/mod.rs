@@ -3,38 +3,78 @@
 
 mod address;
 mod command;
+mod garp;
 mod globals;
 mod instance;
+mod numbers;
+mod route;
+#[cfg(test)]
+mod routing_tests;
+mod rule;
 mod script;
+mod sending;
 mod settle;
 mod track;
 mod trusted;
 mod values;
+mod words;
 
 use std::collections::HashMap;
 
 use super::diagnostic::{Findings, did_you_mean, quoted, suggest};
 use super::keywords::{self, Place, Shape, Status};
-use super::model::{Config, Location, Script};
+use super::model::{Config, Location, Pacing, Script, Statics};
 use super::tree::Node;
 use globals::Defaults;
+use rule::Assigned;
+
+/// Carries static addresses where no line says otherwise, as in keepalived.
+const DEFAULT_INTERFACE: &str = "eth0";
 
 /// The model of `nodes`. It is to be used only if `findings` has no errors.
 pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     let mut defaults = Defaults::default();
     let (mut scripts, mut instances): (Vec<Script>, Vec<&Node>) = (Vec::new(), Vec::new());
+    let mut groups: Vec<&Node> = Vec::new();
+    let mut link_delays = Vec::new();
+    let mut statics = Statics::default();
+    let mut assigned = Assigned::default();
     walk(Place::Root, nodes, findings, |keyword, node, findings| match keyword {
         "global_defs" => defaults.read(node.children(), findings),
         "vrrp_script" => scripts.extend(script::lower(node, findings)),
         // The defaults of `global_defs` count for instances above it too.
         "vrrp_instance" => instances.push(node),
+        "garp_group" => groups.push(node),
+        "static_ipaddress" => {
+            let read = |line| address::vip(line, false, findings);
+            statics.addresses.extend(node.children().iter().filter_map(read));
+        }
+        "static_routes" => {
+            statics.routes.extend(node.children().iter().filter_map(|line| route::route(line, findings)));
+        }
+        "static_rules" => {
+            let read = |line| rule::rule(line, &mut assigned, findings);
+            statics.rules.extend(node.children().iter().filter_map(read));
+        }
+        "interface_up_down_delays" => {
+            link_delays.extend(node.children().iter().filter_map(|line| sending::link_delay(line, findings)));
+        }
         _ => unsupported(node, findings),
     });
     defaults.reversed_scripts =
         scripts.iter().filter(|script| script.reverse).map(|script| script.name.clone()).collect();
-    let instances =
-        instances.into_iter().filter_map(|node| instance::lower(node, &defaults, findings)).collect();
-    Config { globals: defaults.globals, scripts, instances }
+    let instances = instances
+        .into_iter()
+        .filter_map(|node| instance::lower(node, &defaults, &mut assigned, findings))
+        .collect();
+    for vip in &mut statics.addresses {
+        vip.dev.get_or_insert_with(|| {
+            defaults.interface.clone().unwrap_or_else(|| DEFAULT_INTERFACE.to_owned())
+        });
+    }
+    let groups = groups.into_iter().filter_map(|node| sending::pace_group(node, defaults.pace, findings));
+    let pacing = Pacing { default: defaults.pace, groups: groups.collect() };
+    Config { globals: defaults.globals, scripts, instances, statics, pacing, link_delays }
 }
 
 /// Calls `each` for the statements of `place` that work, and reports all others.
@@ -74,9 +114,9 @@ fn report(place: Place, node: &Node, findings: &mut Findings) {
         Some(Status::Ignored(because)) => {
             findings.warning(node.at(), format!("{shown} is not acted on: {because}"));
         }
-        Some(Status::NotYetUnless(default)) if matches!(node.args(), [word] if word.text == default) => {}
-        Some(Status::NotYet | Status::NotYetUnless(_)) => unsupported(node, findings),
-        Some(Status::Refused(instead)) => {
+        Some(Status::RefusedUnless(value, _)) if matches!(node.args(), [word] if word.text == value) => {}
+        Some(Status::NotYet) => unsupported(node, findings),
+        Some(Status::Refused(instead) | Status::RefusedUnless(_, instead)) => {
             findings.strict(node.at(), format!("keepalived's {shown} is not supported")).help(instead);
         }
         None => {
@@ -184,7 +224,7 @@ mod tests {
                 let expected = match entry.status {
                     Status::Works(_) | Status::Harmless(_) => (false, false),
                     Status::Ignored(_) => (false, true),
-                    Status::NotYet | Status::NotYetUnless(_) | Status::Refused(_) => (true, false),
+                    Status::NotYet | Status::Refused(_) | Status::RefusedUnless(..) => (true, false),
                 };
                 assert_eq!((refused, ignored), expected, "{name}: {said:?}");
             }
@@ -193,8 +233,12 @@ mod tests {
 
     #[test]
     fn a_default_of_what_is_not_supported_is_harmless() {
-        assert!(said(Place::Globals, "vrrp_garp_interval 0").is_empty());
-        assert_eq!(said(Place::Globals, "vrrp_garp_interval 0.1").len(), 1);
+        let about = |line: &str| {
+            let said = said(Place::Instance, line);
+            said.iter().any(|said| said.contains("old_unicast_checksum"))
+        };
+        assert!(!about("old_unicast_checksum never"));
+        assert!(about("old_unicast_checksum"));
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::config::diagnostic::{Findings, quoted};
-use crate::config::model::{Family, Garp, Instance, Location, Peer, State, TrackScript, Version, Vip};
+use crate::config::model::{Family, Instance, Location, Peer, State, TrackScript, Version, Vip};
 use crate::config::tree::Node;
-use vipward_common::wire::PRIORITY_OWNER;
+use vipward_common::wire::{PRIORITY_OWNER, TTL};
 
 use super::globals::Defaults;
 use super::instance::{At, Draft};
@@ -41,6 +41,8 @@ pub(super) fn settle(
     unicast(&mut draft, family, findings);
     trusted::settle(&draft, family, findings);
     vips(&mut draft.vips, node, family, draft.unicast.is_some(), findings);
+    let group = group(&draft, family, defaults, findings);
+    let ttl = ttl(&draft, findings);
 
     for (keyword, missing) in
         [("interface", draft.interface.is_none()), ("virtual_router_id", draft.vrid.is_none())]
@@ -73,6 +75,8 @@ pub(super) fn settle(
         checksum: draft.checksum,
         down_adverts: draft.down_adverts,
         vips: draft.vips,
+        routes: draft.routes,
+        rules: draft.rules,
         track_scripts: draft
             .track_scripts
             .into_iter()
@@ -84,8 +88,12 @@ pub(super) fn settle(
             })
             .collect(),
         track_interfaces: draft.track_interfaces,
-        // keepalived's defaults for what has keywords of its own there.
-        garp: Garp { lower_prio_delay: draft.garp.delay, lower_prio_repeat: draft.garp.repeat, ..draft.garp },
+        promote_secondaries: draft.promote_secondaries,
+        garp: draft.garp.settle(defaults.garp),
+        group,
+        ttl,
+        lower_prio_no_advert: draft.lower_prio_no_advert,
+        higher_prio_send_advert: draft.higher_prio_send_advert,
         notify: draft.notify,
     })
 }
@@ -229,6 +237,35 @@ fn unicast(draft: &mut Draft, family: Family, findings: &mut Findings) {
     if draft.source.is_none() {
         link_local(&draft.peers, findings);
     }
+}
+
+/// Where multicast adverts go, if it is not the protocol's own group.
+fn group(draft: &Draft, family: Family, defaults: &Defaults, findings: &mut Findings) -> Option<IpAddr> {
+    let Some((group, at)) = &draft.group else {
+        return defaults.sending.group(family).filter(|_| draft.unicast.is_none());
+    };
+    if Family::of(*group) != family {
+        findings.error(at, format!("{group} is not of the family of the instance's virtual addresses"));
+    } else if draft.unicast.is_some() {
+        findings.warning(at, "`mcast_dst_ip` has no effect with unicast");
+        return None;
+    }
+    Some(*group)
+}
+
+/// TTL or hop limit of the adverts.
+fn ttl(draft: &Draft, findings: &mut Findings) -> u8 {
+    let Some((ttl, at)) = &draft.ttl else { return TTL };
+    if draft.unicast.is_none() {
+        findings
+            .warning(at, "`unicast_ttl` has no effect with multicast")
+            .help("a multicast advert has 255 and is discarded with any other");
+        return TTL;
+    }
+    if *ttl == 0 {
+        findings.warning(at, "adverts with a TTL of 0 reach nobody");
+    }
+    *ttl
 }
 
 /// Without a source of its own an instance of IPv6 hears what is sent to its link-local address. A node whose peers
