@@ -11,7 +11,7 @@ mod network;
 
 pub use network::{
     Hop, LinkDelay, Metric, Pace, PaceGroup, Pacing, Placement, Route, RouteKind, Rule, RuleAction, Statics,
-    VipOptions,
+    VipOptions, Vmac,
 };
 pub use vipward_vrrp::types::{Family, Version};
 
@@ -156,6 +156,8 @@ pub struct Instance {
     pub down_adverts: u8,
     /// `virtual_ipaddress`, then `virtual_ipaddress_excluded`.
     pub vips: Vec<Vip>,
+    /// `use_vmac`.
+    pub vmac: Option<Vmac>,
     /// `virtual_routes`.
     pub routes: Vec<Route>,
     /// `virtual_rules`.
@@ -164,6 +166,8 @@ pub struct Instance {
     pub track_scripts: Vec<TrackScript>,
     /// `track_interface`.
     pub track_interfaces: Vec<TrackInterface>,
+    /// `accept`: the host's own services answer at the VIPs; not so with `no_accept`.
+    pub accept: bool,
     /// `promote_secondaries`: an address that goes takes no other of its subnet along.
     pub promote_secondaries: bool,
     /// Gratuitous ARP and unsolicited neighbour adverts.

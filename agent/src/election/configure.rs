@@ -287,7 +287,9 @@ impl Driver {
         for vip in &model.vips {
             let device = vip.dev.as_deref().unwrap_or(&model.interface);
             let Some(link) = self.links.by_name(device) else { continue };
-            let alone = vip.address.is_ipv4()
+            let own = model.vmac.as_ref().is_some_and(|vmac| vmac.name == device);
+            let alone = !own
+                && vip.address.is_ipv4()
                 && self.links.source_v4(link.ifindex, |address| self.is_vip(address)).is_none();
             let here = self.links.holders(vip.address).filter(|held| held.ifindex == link.ifindex);
             for held in here.filter(|held| !released.iter().any(|vip| vip.is(held))) {

@@ -200,6 +200,9 @@ impl Driver {
             }),
             Some(_) => {}
         }
+        if faults.is_empty() {
+            faults.extend(self.vmac_fault(instance));
+        }
         faults.extend(instance.datapath_fault.clone());
         if let Some(cause @ Cause::Failed { .. }) = &fit.fault {
             faults.push(cause.to_string());

@@ -34,6 +34,8 @@ pub(crate) struct Instance {
     pub(crate) refusals: u32,
     /// When to try the data path again.
     pub(crate) retry: Option<Mono>,
+    /// Its interface with the virtual MAC.
+    pub(crate) vmac: Option<(u32, String)>,
     /// When to announce the VIPs on other interfaces than its own.
     pub(crate) extra: Option<Mono>,
     /// What keeps it in FAULT; empty when fit.
@@ -103,6 +105,7 @@ impl Instance {
             refused: false,
             refusals: 0,
             retry: None,
+            vmac: None,
             extra: None,
             faults: Vec::new(),
             waiting: None,
@@ -133,8 +136,8 @@ impl Instance {
     /// The advert of `priority` for every destination, made at most once per change. Empty without an interface
     /// or a source address. An advert that cannot be encoded is a configuration that the checks refuse.
     pub(crate) fn adverts(&mut self, priority: Priority) -> &[Frame] {
-        let (Some(key), Some(source)) = (self.key, self.source) else { return &[] };
-        let made_for = Some((key.ifindex, source, priority));
+        let (Some(ifindex), Some(source)) = (self.sends_by(), self.source) else { return &[] };
+        let made_for = Some((ifindex, source, priority));
         if self.adverts.made_for != made_for {
             self.adverts.frames = self.make_adverts(priority);
             self.adverts.made_for = made_for;
@@ -144,12 +147,20 @@ impl Instance {
 
     /// The same, made now.
     pub(crate) fn make_adverts(&self, priority: Priority) -> Vec<Frame> {
-        let (Some(key), Some(source)) = (self.key, self.source) else { return Vec::new() };
+        let (Some(ifindex), Some(source)) = (self.sends_by(), self.source) else { return Vec::new() };
         let frame = |destination| {
             let message = plan::message(&self.model, source, destination, priority).ok()?;
-            Frame::new(key.ifindex, source, destination, self.model.ttl, &message).ok()
+            Frame::new(ifindex, source, destination, self.model.ttl, &message).ok()
         };
         plan::destinations(&self.model).into_iter().filter_map(frame).collect()
+    }
+
+    /// The interface that adverts leave by.
+    fn sends_by(&self) -> Option<u32> {
+        match (&self.model.vmac, &self.vmac) {
+            (Some(vmac), made) if !vmac.xmit_base => made.as_ref().map(|(ifindex, _)| *ifindex),
+            _ => self.key.map(|key| key.ifindex),
+        }
     }
 
     /// How many adverts make one round.

@@ -7,7 +7,7 @@ use super::driver::Driver;
 use super::registry::Id;
 use crate::guard::estate::{Estate, Undo, Writer};
 use crate::guard::will::Will;
-use crate::net::{Frame, Owner};
+use crate::net::{Frame, Owner, vmac};
 
 /// The will, and whether it is out of date.
 pub(super) struct Testament {
@@ -55,7 +55,12 @@ impl Driver {
     fn undo(&self, id: Id) -> Vec<Undo> {
         let requests = self.routing.removals(Owner(id.0)).into_iter().map(Undo::Request);
         let settings = self.sysctls.restores(Owner(id.0));
-        requests.chain(settings.map(|(file, value)| Undo::Setting(file, value.to_owned()))).collect()
+        let made = self.registry.get(id).and_then(|instance| instance.vmac.as_ref());
+        let vmac = made.map(|(ifindex, _)| Undo::Request(vmac::removal(*ifindex)));
+        requests
+            .chain(vmac)
+            .chain(settings.map(|(file, value)| Undo::Setting(file, value.to_owned())))
+            .collect()
     }
 
     fn write_down(&mut self, id: Id, writer: &mut Writer) {

@@ -9,6 +9,8 @@
 //! * [`announce`]: gratuitous ARP ([`garp`]) and unsolicited neighbour advertisements ([`na`]), batched, in a
 //!   `lane` per interface, as fast as its [`pace`] allows;
 //! * [`routing`]: the desired set of routes and rules, each of which is a [`route`]'s entry;
+//! * [`vmac`]: interfaces with a virtual MAC;
+//! * [`firewall`]: what keeps packets for the VIPs from this host's services;
 //! * [`sysctl`]: settings of interfaces, for as long as they are needed;
 //! * [`netlink`]: the rtnetlink socket below the first two; `socket`: the raw sockets below the others.
 
@@ -18,6 +20,7 @@ pub mod announce;
 mod decode;
 pub mod error;
 mod expel;
+pub mod firewall;
 pub mod garp;
 mod lane;
 pub mod link;
@@ -29,6 +32,7 @@ pub mod routing;
 mod socket;
 pub mod sysctl;
 pub mod vip;
+pub mod vmac;
 
 pub use address::{Addresses, Change, Outcome, Owner};
 pub use advert::{AdvertSender, Frame, FrameError};

@@ -1,6 +1,7 @@
 //! The running agent as an operator sees it: from outside, by its addresses, its adverts, its status and its log.
 //! Where keepalived promises the same, the same test runs with keepalived.
 
+mod accept;
 mod addresses;
 mod calm;
 mod guard;
@@ -23,3 +24,4 @@ mod strangers;
 mod telling;
 mod tracking;
 mod trust;
+mod vmac;

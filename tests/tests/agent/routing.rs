@@ -59,7 +59,7 @@ fn shown(host: &Host) -> Result<Vec<String>> {
         all += &ip(host, &words)?;
     }
     let plain = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
-    let ours = |line: &&str| line.contains("proto keepalived") || line.contains("proto 99");
+    let ours = |line: &&str| line.contains("proto keepalived") || line.contains("proto 98");
     Ok(all.lines().filter(ours).map(plain).collect())
 }
 
@@ -103,13 +103,13 @@ fn what_keepalived_reads_and_cannot_add_is_added() -> Result<()> {
     pair.a.conf = pair.a.conf.clone().with(
         "virtual_routes {
         198.51.102.0/24 via 10.77.0.254 or 10.77.0.253 dev eth0
-        198.51.111.0/24 dev eth0 congctl reno protocol 99 no_track
+        198.51.111.0/24 dev eth0 congctl reno protocol 98 no_track
     }",
     );
     pair.a.start()?;
     pair.settles_on(Side::A)?;
     pair.wait("two gateways", || has(&pair.a.host, "nexthop via 10.77.0.253 dev eth0"))?;
-    pair.wait("the other route", || has(&pair.a.host, "198.51.111.0/24 dev eth0 proto 99"))?;
+    pair.wait("the other route", || has(&pair.a.host, "198.51.111.0/24 dev eth0 proto 98"))?;
     pair.ensure(has(&pair.a.host, "congctl reno"), || "without its algorithm".to_owned())?;
     pair.a.stop()?;
     pair.ensure(shown(&pair.a.host)?.is_empty(), || format!("left: {:?}", shown(&pair.a.host)))

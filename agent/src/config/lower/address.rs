@@ -17,7 +17,7 @@ const FLAGS: [&str; 5] = ["-nodad", "home", "mngtmpaddr", "noprefixroute", "no_t
 const REFUSED_OPTIONS: [(&str, usize, &str); 3] = [
     ("track_group", 1, "is not supported: one that somebody removes is put back, whoever is MASTER"),
     ("autojoin", 0, "is for multicast addresses: the kernel refuses it for any other"),
-    ("use_vmac", 0, "is not supported yet"),
+    ("use_vmac", 0, "is not supported: the instance's `use_vmac` is for VIPs without a `dev`"),
 ];
 /// rtnetlink's scopes by name.
 const SCOPES: [(&str, u8); 5] =

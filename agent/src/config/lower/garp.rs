@@ -53,6 +53,12 @@ impl GarpLines {
         }
     }
 
+    /// Strict mode: nothing is announced because of a master of lower priority.
+    pub(super) fn leave_rivals_alone(&mut self) {
+        self.lower_prio_delay = Some(Duration::ZERO);
+        self.lower_prio_repeat = Some(0);
+    }
+
     /// What the lines of an instance mean, given those of `global_defs`: a master of lower priority is answered as
     /// `global_defs` have it, where no line is about that.
     pub(super) fn settle(self, globals: GarpLines) -> Garp {

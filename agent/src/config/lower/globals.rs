@@ -31,6 +31,8 @@ pub(super) struct Defaults {
     pub(super) check_unicast_src: bool,
     /// `default_interface`: carries static addresses without a `dev`
     pub(super) interface: Option<String>,
+    /// `vrrp_strict`
+    pub(super) strict: bool,
     /// `v3_checksum_as_v2`
     pub(super) checksum: Checksum,
     /// Names of the scripts whose weight has `reverse` after it.
@@ -48,6 +50,7 @@ impl Default for Defaults {
             down_adverts: DOWN_TIMER_ADVERTS,
             check_unicast_src: true,
             interface: None,
+            strict: false,
             checksum: Checksum::PseudoHeader,
             reversed_scripts: HashSet::new(),
         }
@@ -82,6 +85,7 @@ impl Defaults {
             _ if keyword.starts_with("vrrp_garp_") => {
                 self.garp.set(keyword.trim_start_matches("vrrp_"), node, findings)?;
             }
+            "vrrp_strict" => self.strict = true,
             "enable_script_security" => self.globals.script_security = true,
             "vrrp_check_unicast_src" => self.check_unicast_src = values::flag(node, findings)?,
             "v3_checksum_as_v2" => self.checksum = checksum(node, findings)?,

@@ -17,6 +17,7 @@ use super::globals::{Defaults, checksum};
 use super::rule::Assigned;
 use super::sending;
 use super::track::ScriptLine;
+use super::vmac::VmacLines;
 use super::{address, command, route, rule, settle, track, trusted, unsupported, values, walk};
 
 /// Bytes of a version 2 password.
@@ -57,7 +58,12 @@ pub(super) struct Draft {
     pub(super) rules: Vec<Rule>,
     pub(super) track_scripts: Vec<ScriptLine>,
     pub(super) track_interfaces: Vec<TrackInterface>,
+    pub(super) accept: bool,
+    /// One of `accept` and `no_accept` is there.
+    pub(super) accept_given: bool,
+    pub(super) strict: bool,
     pub(super) promote_secondaries: bool,
+    pub(super) vmac: VmacLines,
     pub(super) garp: GarpLines,
     /// `mcast_dst_ip`
     pub(super) group: Option<At<IpAddr>>,
@@ -101,7 +107,11 @@ pub(super) fn lower(
         rules: Vec::new(),
         track_scripts: Vec::new(),
         track_interfaces: Vec::new(),
+        accept: true,
+        accept_given: false,
+        strict: defaults.strict,
         promote_secondaries: false,
+        vmac: VmacLines::default(),
         garp: defaults.garp,
         group: None,
         ttl: None,
@@ -144,6 +154,13 @@ impl Draft {
             "preempt" => self.nopreempt = None,
             "nopreempt" => self.nopreempt = Some(at.clone()),
             "native_ipv6" => self.native_ipv6 = true,
+            "use_vmac" => self.vmac.ask(node, findings)?,
+            "vmac_xmit_base" => self.vmac.xmit_base(node),
+            "accept" | "no_accept" => {
+                self.accept = keyword == "accept";
+                self.accept_given = true;
+            }
+            "strict_mode" => self.strict = values::flag(node, findings)?,
             "promote_secondaries" => self.promote_secondaries = true,
             "v3_checksum_as_v2" => self.checksum = checksum(node, findings)?,
             "vmac_garp_intvl" => self.garp.set("garp_extra_if", node, findings)?,

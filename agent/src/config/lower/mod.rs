@@ -14,9 +14,11 @@ mod rule;
 mod script;
 mod sending;
 mod settle;
+mod strict;
 mod track;
 mod trusted;
 mod values;
+mod vmac;
 mod words;
 
 use std::collections::HashMap;
@@ -63,10 +65,11 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     });
     defaults.reversed_scripts =
         scripts.iter().filter(|script| script.reverse).map(|script| script.name.clone()).collect();
-    let instances = instances
+    let mut instances: Vec<_> = instances
         .into_iter()
         .filter_map(|node| instance::lower(node, &defaults, &mut assigned, findings))
         .collect();
+    vmac::name_all(&mut instances, findings);
     for vip in &mut statics.addresses {
         vip.dev.get_or_insert_with(|| {
             defaults.interface.clone().unwrap_or_else(|| DEFAULT_INTERFACE.to_owned())

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::model::{Config, Instance, Placement, RouteKind, RuleAction, VipOptions};
+use crate::config::model::{Config, Instance, Placement, RouteKind, RuleAction, State, VipOptions};
 use crate::config::{Loaded, Options, load_str};
 
 const ESSENTIALS: &str = " interface e\n virtual_router_id 1\n";
@@ -259,4 +259,70 @@ fn what_concerns_the_other_way_of_sending_is_said() {
     let both = instance_text(&format!("{unicast} mcast_dst_ip 224.0.0.99"));
     assert!(said(&both).contains("`mcast_dst_ip` has no effect with unicast"), "{}", said(&both));
     assert_eq!(instance(" mcast_dst_ip 224.0.0.99\n").group, "224.0.0.99".parse().ok());
+}
+
+#[test]
+fn a_virtual_mac_is_named_and_carries_the_vips_of_its_family() {
+    let excluded = " virtual_ipaddress_excluded {\n  fd77::1/64\n  10.1.0.1/24 dev f\n }\n";
+    let plain = instance(&format!("{excluded} use_vmac"));
+    let vmac = plain.vmac.unwrap();
+    assert_eq!((vmac.name.as_str(), vmac.mac, vmac.xmit_base), ("vrrp.1", [0, 0, 0x5e, 0, 1, 1], false));
+    let devices: Vec<_> = plain.vips.iter().map(|vip| vip.dev.as_deref()).collect();
+    assert_eq!(devices, [Some("vrrp.1"), None, Some("f")]);
+    let named = instance(" use_vmac r0 02:00:00:00:09\n vmac_xmit_base").vmac.unwrap();
+    assert_eq!((named.name.as_str(), named.mac, named.xmit_base), ("r0", [2, 0, 0, 0, 9, 1], true));
+
+    let second = "vrrp_instance j {\n interface f\n virtual_router_id 1\n use_vmac\n virtual_ipaddress {\n fe80::1\n }\n}";
+    let both = config(&format!("{}\n{second}", instance_text(" use_vmac")));
+    let names: Vec<_> = both
+        .instances
+        .iter()
+        .filter_map(|it| Some((it.vmac.as_ref()?.name.as_str(), it.vmac.as_ref()?.mac[4])))
+        .collect();
+    assert_eq!(names, [("vrrp.1", 1), ("vrrp1.1", 2)]);
+
+    let same = format!("{}\n{}", instance_text(" use_vmac r0"), second.replace("use_vmac", "use_vmac r0"));
+    assert!(said(&same).contains("another `use_vmac` has the name `r0`"), "{}", said(&same));
+    for (lines, expected) in [
+        (" use_vmac r0 01:00:00:00:00:09", "is no MAC of an interface"),
+        (" use_vmac r0 2:0:0:0", "is no MAC of an interface"),
+        (" vmac_xmit_base", "has no effect without `use_vmac`"),
+        (" use_vmac\n unicast_src_ip 10.0.0.2\n unicast_peer {\n  10.0.0.3\n }", "needs `vmac_xmit_base`"),
+    ] {
+        let said = said(&instance_text(lines));
+        assert!(said.contains(expected), "{lines}: {said}");
+    }
+}
+
+#[test]
+fn vips_are_closed_only_where_that_is_asked_for() {
+    assert!(instance("").accept && !instance(" no_accept").accept);
+    assert!(instance(" no_accept\n priority 255").accept, "the owner's addresses are its own");
+    assert!(instance(" strict_mode").accept, "unlike in keepalived");
+    let strict = instance_text(" strict_mode");
+    assert!(said(&strict).contains("strict mode leaves the VIPs reachable"), "{}", said(&strict));
+    assert_eq!(said(&instance_text(" strict_mode\n accept")), "");
+}
+
+#[test]
+fn strict_mode_leaves_out_what_the_protocol_has_not() {
+    let globals = "global_defs {\n vrrp_strict\n}\n";
+    let strict = |lines: &str| config(&format!("{globals}{}", instance_text(lines))).instances.remove(0);
+    let it = strict(
+        " state MASTER\n preempt_delay 3\n down_timer_adverts 5\n higher_prio_send_advert\n use_vmac\n vmac_xmit_base\n \
+         authentication {\n  auth_type PASS\n  auth_pass secret\n }",
+    );
+    assert_eq!(
+        (it.state, it.preempt_delay, it.down_adverts, it.auth),
+        (State::Backup, Duration::ZERO, 3, None)
+    );
+    assert!(it.lower_prio_no_advert && !it.higher_prio_send_advert);
+    assert_eq!((it.garp.lower_prio_repeat, it.garp.lower_prio_delay), (0, Duration::ZERO));
+    assert!(!it.vmac.unwrap().xmit_base);
+    assert!(!strict(" strict_mode off").lower_prio_no_advert, "this instance is not");
+    let unicast = format!(
+        "{globals}{}",
+        instance_text(" accept\n unicast_src_ip 10.0.0.2\n unicast_peer {\n  10.0.0.3\n }")
+    );
+    assert!(said(&unicast).contains("strict mode has no unicast"), "{}", said(&unicast));
 }

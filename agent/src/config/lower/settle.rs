@@ -11,7 +11,7 @@ use vipward_common::wire::{PRIORITY_OWNER, TTL};
 
 use super::globals::Defaults;
 use super::instance::{At, Draft};
-use super::{mentions, stands_for, trusted};
+use super::{mentions, stands_for, strict, trusted};
 
 const DEFAULT_PRIORITY: u8 = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
@@ -32,6 +32,9 @@ pub(super) fn settle(
     findings: &mut Findings,
 ) -> Option<Instance> {
     let name = node.args().first()?.text.clone();
+    if draft.strict {
+        strict::apply(&mut draft, node, findings);
+    }
     let family = family(&draft, findings);
     let version = version(&draft, family, defaults, findings);
     let interval = interval(draft.interval.as_ref(), version, findings);
@@ -53,6 +56,7 @@ pub(super) fn settle(
         }
     }
     let unicast = draft.unicast.is_some();
+    let vmac = draft.vrid.and_then(|vrid| draft.vmac.clone().settle(vrid, family, unicast, findings));
     Some(Instance {
         name,
         at: node.at().clone(),
@@ -75,6 +79,7 @@ pub(super) fn settle(
         checksum: draft.checksum,
         down_adverts: draft.down_adverts,
         vips: draft.vips,
+        vmac,
         routes: draft.routes,
         rules: draft.rules,
         track_scripts: draft
@@ -88,6 +93,8 @@ pub(super) fn settle(
             })
             .collect(),
         track_interfaces: draft.track_interfaces,
+        // The owner's addresses are the host's own.
+        accept: draft.accept || priority == PRIORITY_OWNER,
         promote_secondaries: draft.promote_secondaries,
         garp: draft.garp.settle(defaults.garp),
         group,

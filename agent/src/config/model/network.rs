@@ -241,3 +241,16 @@ pub struct Statics {
     /// `static_rules`.
     pub rules: Vec<Rule>,
 }
+
+/// `use_vmac`: an interface with the router's virtual MAC, which carries the VIPs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vmac {
+    /// Its name.
+    pub name: String,
+    /// Its MAC.
+    pub mac: [u8; 6],
+    /// `vmac_xmit_base`: adverts leave by the instance's own interface, with that one's MAC.
+    pub xmit_base: bool,
+    /// Where it was asked for.
+    pub at: Location,
+}
