@@ -116,7 +116,7 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Root, Refused("vipward has no BFD: an advert interval of 10 ms needs none"), &["bfd_instance"]),
 
     entry(Globals, Works(Words(1, 1)), &[
-        "router_id", "default_interface", "vrrp_version", "vrrp_rt_priority", "vrrp_down_timer_adverts", "vrrp_garp_master_delay",
+        "router_id", "default_interface", "vmac_prefix", "vrrp_version", "vrrp_rt_priority", "vrrp_down_timer_adverts", "vrrp_garp_master_delay",
         "vrrp_garp_master_repeat", "vrrp_garp_master_refresh", "vrrp_garp_master_refresh_repeat",
         "vrrp_startup_delay", "vrrp_garp_lower_prio_delay", "vrrp_garp_lower_prio_repeat", "vrrp_garp_interval",
         "vrrp_gna_interval", "vrrp_mcast_group4", "vrrp_mcast_group6",
@@ -147,8 +147,15 @@ pub(super) static TABLE: &[Entry] = &[
     ]),
     entry(Globals, Harmless("the address list is checked without cost"), &["vrrp_skip_check_adv_addr"]),
     entry(Globals, Harmless("an interface may come and go in any case"), &["dynamic_interfaces"]),
-    entry(Globals, Harmless("it concerns virtual MACs only"), &[
-        "disable_local_igmp", "vmac_prefix", "vmac_addr_prefix",
+    entry(Globals, Harmless("VIPs on other interfaces have these' own MACs"), &["vmac_addr_prefix"]),
+    entry(Globals, Ignored("the group of the adverts is joined on the interface itself, also with `use_vmac`"), &[
+        "disable_local_igmp",
+    ]),
+    entry(Globals, Ignored("each router with `no_accept` has a table of nftables of its own, of priority -1"), &[
+        "nftables", "nftables_priority", "nftables_ifindex", "nftables_counters",
+    ]),
+    entry(Globals, Ignored("`no_accept` needs no chains of iptables: each router has a table of nftables"), &[
+        "vrrp_iptables", "vrrp_ipsets",
     ]),
     entry(Globals, Harmless("a reload is checked first in any case"), &["reload_check_config"]),
     entry(Globals, Harmless("the configuration is read once and kept in memory"), &[
@@ -158,8 +165,6 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Globals, Ignored("there are no .data files: see `vipward status`"), &["data_use_instance"]),
     entry(Globals, NotYet, &[
         "startup_script", "startup_script_timeout", "shutdown_script", "shutdown_script_timeout",
-        "vrrp_iptables", "vrrp_ipsets", "nftables",
-        "nftables_priority", "nftables_ifindex", "nftables_counters", 
         "notify_fifo", "notify_fifo_script", "vrrp_notify_fifo", "vrrp_notify_fifo_script",
         "vrrp_notify_priority_changes", "fifo_write_vrrp_states_on_reload",
         "reload_time_file", "reload_repeat", "reload_file", "include_check",

@@ -48,13 +48,12 @@ impl Driver {
         let every = instance.model.garp.extra.max(Duration::from_secs(1));
         instance.extra = (instance.machine.state() == State::Master).then(|| now + every);
         let Some(instance) = self.registry.get(id) else { return };
-        let own = instance.key.map(|key| key.ifindex);
-        if !instance.model.garp.extra_all {
-            return;
-        }
-        for vip in
-            instance.held.iter().filter(|vip| Some(vip.ifindex) != own && self.addresses.is_present(vip))
-        {
+        // Adverts tell switches of the interface that they leave by.
+        let own = instance.sends_by();
+        let virtual_mac = instance.vmac.as_ref().map(|(ifindex, _)| *ifindex);
+        let all = instance.model.garp.extra_all;
+        let meant = |ifindex: u32| Some(ifindex) != own && (all || Some(ifindex) == virtual_mac);
+        for vip in instance.held.iter().filter(|vip| meant(vip.ifindex) && self.addresses.is_present(vip)) {
             announce(&mut self.announcer, &self.links, vip, 1);
         }
     }

@@ -108,6 +108,7 @@ impl Driver {
             return self.reconsider_retired(now, id);
         }
         self.place(now, id);
+        self.keep_vmac(id);
         let Some(instance) = self.registry.get(id) else { return };
         let source = self.source(instance);
         let (fit, faults) = self.fitness(instance, source);

@@ -156,7 +156,7 @@ impl Instance {
     }
 
     /// The interface that adverts leave by.
-    fn sends_by(&self) -> Option<u32> {
+    pub(crate) fn sends_by(&self) -> Option<u32> {
         match (&self.model.vmac, &self.vmac) {
             (Some(vmac), made) if !vmac.xmit_base => made.as_ref().map(|(ifindex, _)| *ifindex),
             _ => self.key.map(|key| key.ifindex),

@@ -28,6 +28,20 @@ impl Driver {
         }
     }
 
+    /// Makes the interface with the virtual MAC anew if somebody removed it, or if it could not be made before.
+    pub(super) fn keep_vmac(&mut self, id: Id) {
+        let Some(instance) = self.registry.get_mut(id) else { return };
+        if instance.model.vmac.is_none() || instance.key.is_none() {
+            return;
+        }
+        let there =
+            instance.vmac.as_ref().is_some_and(|(ifindex, _)| self.links.by_index(*ifindex).is_some());
+        if !there {
+            instance.vmac = None;
+            self.settle_interface(id);
+        }
+    }
+
     /// Makes the interface with the virtual MAC, or takes over one that an earlier agent left. Returns it as it will
     /// be once it is set up, if it is not.
     fn make_vmac(&mut self, id: Id) -> Option<Interface> {
@@ -46,7 +60,7 @@ impl Driver {
                     "there is an interface {} with another MAC: name another in `use_vmac`",
                     wanted.name
                 );
-                self.note(id, Level::Warn, text);
+                self.warn_rarely("vmac", text);
                 return None;
             }
             None => {
@@ -61,7 +75,7 @@ impl Driver {
                         arp: true,
                     },
                     Err(error) => {
-                        self.note(id, Level::Warn, error.to_string());
+                        self.warn_rarely("vmac", error.to_string());
                         return None;
                     }
                 }
@@ -70,6 +84,9 @@ impl Driver {
         let running = self.links.by_index(parent).is_some_and(|link| link.running);
         if let Some(instance) = self.registry.get_mut(id) {
             instance.vmac = Some((found.ifindex, found.name.clone()));
+        }
+        if !self.pacing.groups.is_empty() {
+            self.settle_paces();
         }
         (!found.up).then_some(Interface { up: true, running, ..found })
     }

@@ -65,9 +65,10 @@ enum Presence {
     Lost,
     /// The same, and it stays away for as long as it is held.
     Forgone,
-    /// Present, but with attributes other than those wanted now, of which a removal has to name this one.
+    /// Present, but with attributes other than those wanted now, of which a removal has to name these.
     Outdated {
         prefix_len: u8,
+        peer: Option<IpAddr>,
     },
 }
 
@@ -104,15 +105,15 @@ impl Entry {
         // Whether it is put back is nothing that the kernel knows of.
         let before = Vip { tracked: vip.tracked, ..before };
         if self.presence == Presence::Present && before != *vip {
-            self.presence = Presence::Outdated { prefix_len: before.prefix_len };
+            self.presence = Presence::Outdated { prefix_len: before.prefix_len, peer: before.peer };
         }
     }
 
-    /// The prefix length that a request names: what is wanted, or what is to go.
-    fn prefix_len(&self) -> u8 {
+    /// The prefix length and the peer that a request names: what is wanted, or what is to go.
+    fn extent(&self) -> (u8, Option<IpAddr>) {
         match self.presence {
-            Presence::Outdated { prefix_len } => prefix_len,
-            _ => self.vip.prefix_len,
+            Presence::Outdated { prefix_len, peer } => (prefix_len, peer),
+            _ => (self.vip.prefix_len, self.vip.peer),
         }
     }
 
@@ -228,7 +229,10 @@ impl Addresses {
                     continue;
                 }
                 Need::Add => requests.push(entry.vip.add()),
-                Need::Remove => requests.push(entry.vip.remove(entry.prefix_len())),
+                Need::Remove => {
+                    let (prefix_len, peer) = entry.extent();
+                    requests.push(entry.vip.remove(prefix_len, peer));
+                }
             }
             batch.push((key, need));
         }
@@ -362,9 +366,9 @@ impl Addresses {
         found: Option<u8>,
     ) -> Option<Outcome> {
         let entry = self.entries.get_mut(key)?;
-        let prefix_len = entry.prefix_len();
+        let (prefix_len, _) = entry.extent();
         if let (Err(_), Some(other)) = (&answer, found.filter(|found| *found != prefix_len)) {
-            entry.presence = Presence::Outdated { prefix_len: other };
+            entry.presence = Presence::Outdated { prefix_len: other, peer: None };
             self.enqueue(*key);
             return None;
         }

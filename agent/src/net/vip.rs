@@ -60,7 +60,7 @@ impl Vip {
 
     /// An address as an interface has it, to be removed from there.
     pub fn found(held: &InterfaceAddress) -> Self {
-        Self::new(held.ifindex, held.address, held.prefix_len)
+        Self { peer: held.peer, ..Self::new(held.ifindex, held.address, held.prefix_len) }
     }
 
     /// Whether this is the address that was found.
@@ -92,10 +92,12 @@ impl Vip {
         Request { message: RouteNetlinkMessage::NewAddress(message), flags: NLM_F_CREATE | NLM_F_EXCL }
     }
 
-    /// The request that takes it off, without label, scope and peer: an address that was found in place may have
-    /// others. It must name the prefix length that the address has there.
-    pub(super) fn remove(&self, prefix_len: u8) -> Request {
+    /// The request that takes it off, without label and scope: an address that was found in place may have others.
+    /// The kernel compares the prefix length only if the peer, or else the address itself, is named as well. Both must
+    /// be those that the address has there.
+    pub(super) fn remove(&self, prefix_len: u8, peer: Option<IpAddr>) -> Request {
         let mut message = self.identity();
+        message.attributes.push(AddressAttribute::Address(peer.unwrap_or(self.address)));
         message.header.prefix_len = prefix_len;
         Request { message: RouteNetlinkMessage::DelAddress(message), flags: 0 }
     }

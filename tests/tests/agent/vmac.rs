@@ -4,12 +4,13 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
 use vipward_tests::lab::Host;
 use vipward_tests::lab::clock::Moment;
 use vipward_tests::lab::wire::Seen;
 use vipward_tests::peers::{Form, Kind, Pair, Side, VRID};
 
-use crate::seen::{instance, ip, logged};
+use crate::seen::{instance, ip, logged, newcomer};
 
 const XDP: [&str; 2] = ["xdp", "xdp-generic"];
 const MAC: [u8; 6] = [0, 0, 0x5e, 0, 1, VRID];
@@ -120,6 +121,40 @@ fn without_xdp_a_virtual_mac_is_refused_with_the_remedy() -> Result<()> {
     pair.a.start()?;
     pair.wait("FAULT", || instance(&pair.a).is_ok_and(|it| it.state == "FAULT"))?;
     pair.wait("the remedy", || logged(&pair.a, "add `vmac_xmit_base`"))
+}
+
+/// The interface and the VIP are still there, and the kernel answers for them no more.
+fn fenced(kind: Kind) -> Result<()> {
+    let mut pair = Pair::new(Form::V3, kind, Kind::Keepalived)?;
+    pair.a.conf = pair.a.conf.clone().with("use_vmac");
+    pair.settle()?;
+    let client = newcomer(&pair)?;
+    pair.wait("the virtual MAC to answer", || {
+        answers(&client, "10.77.0.200").is_ok_and(|macs| macs == ["00:00:5e:00:01:33"])
+    })?;
+    pair.a.peer.as_mut().context("it runs")?.signal(Signal::SIGSTOP)?;
+    pair.serves(Side::B)?;
+    let own =
+        pair.b.host.link_address()?.addr().context("no MAC")?.map(|byte| format!("{byte:02x}")).join(":");
+    let macs = answers(&client, "10.77.0.200")?;
+    pair.a.peer.as_mut().context("it runs")?.signal(Signal::SIGCONT)?;
+    pair.ensure(macs == [own.clone()], || format!("{macs:?} answered and not {own} alone"))
+}
+
+#[test]
+fn a_frozen_master_is_silent_behind_its_virtual_mac() -> Result<()> {
+    XDP.into_iter().try_for_each(|path| fenced(Kind::Vipward(path)))
+}
+
+#[test]
+fn an_interface_that_somebody_removes_is_made_again() -> Result<()> {
+    let mut pair = Pair::new(Form::V3, Kind::Vipward("auto"), Kind::Keepalived)?;
+    pair.a.conf = pair.a.conf.clone().with("use_vmac");
+    pair.a.start()?;
+    pair.settles_on(Side::A)?;
+    pair.a.host.ip(&format!("link del vrrp.{VRID}\n"))?;
+    pair.wait("the interface", || vmac(&pair.a.host).is_some())?;
+    pair.settles_on(Side::A)
 }
 
 #[test]

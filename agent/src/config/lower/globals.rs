@@ -31,6 +31,8 @@ pub(super) struct Defaults {
     pub(super) check_unicast_src: bool,
     /// `default_interface`: carries static addresses without a `dev`
     pub(super) interface: Option<String>,
+    /// `vmac_prefix`
+    pub(super) vmac_prefix: Option<String>,
     /// `vrrp_strict`
     pub(super) strict: bool,
     /// `v3_checksum_as_v2`
@@ -50,6 +52,7 @@ impl Default for Defaults {
             down_adverts: DOWN_TIMER_ADVERTS,
             check_unicast_src: true,
             interface: None,
+            vmac_prefix: None,
             strict: false,
             checksum: Checksum::PseudoHeader,
             reversed_scripts: HashSet::new(),
@@ -94,6 +97,7 @@ impl Defaults {
                 let word = node.args().first()?;
                 match keyword {
                     "router_id" => self.globals.router_id = Some(word.text.clone()),
+                    "vmac_prefix" => self.vmac_prefix = Some(values::interface(word, findings)?),
                     "default_interface" => self.interface = Some(values::interface(word, findings)?),
                     "vrrp_version" => self.version = values::version(word, findings)?,
                     "vrrp_rt_priority" => {

@@ -6,10 +6,9 @@ mod command;
 mod garp;
 mod globals;
 mod instance;
+mod metrics;
 mod numbers;
 mod route;
-#[cfg(test)]
-mod routing_tests;
 mod rule;
 mod script;
 mod sending;
@@ -69,7 +68,8 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
         .into_iter()
         .filter_map(|node| instance::lower(node, &defaults, &mut assigned, findings))
         .collect();
-    vmac::name_all(&mut instances, findings);
+    let prefix = defaults.vmac_prefix.as_deref().unwrap_or("vrrp");
+    vmac::name_all(&mut instances, prefix, findings);
     for vip in &mut statics.addresses {
         vip.dev.get_or_insert_with(|| {
             defaults.interface.clone().unwrap_or_else(|| DEFAULT_INTERFACE.to_owned())

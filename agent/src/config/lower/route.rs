@@ -2,10 +2,11 @@
 
 use crate::config::diagnostic::{Findings, did_you_mean, quoted};
 use crate::config::lex::Word;
-use crate::config::model::{Family, Hop, Metric, Placement, Route, RouteKind};
+use crate::config::model::{Family, Hop, Placement, Route, RouteKind};
 use crate::config::tree::Node;
 
 use super::address::plain_line;
+use super::metrics;
 use super::numbers;
 use super::values;
 use super::words::{Line, OneFamily, everything, number, realms};
@@ -23,26 +24,6 @@ const KINDS: [(&str, RouteKind); 7] = [
     ("prohibit", RouteKind::Prohibit),
     ("throw", RouteKind::Throw),
 ];
-/// `RTAX_…`: the word, the kernel's number, whether `lock` may come before the value, and units per millisecond for
-/// times.
-const METRICS: [(&str, u16, bool, Option<u32>); 14] = [
-    ("mtu", 2, true, None),
-    ("window", 3, false, None),
-    ("rtt", 4, true, Some(8)),
-    ("rttvar", 5, true, Some(4)),
-    ("ssthresh", 6, true, None),
-    ("cwnd", 7, true, None),
-    ("advmss", 8, true, None),
-    ("reordering", 9, true, None),
-    ("hoplimit", 10, false, None),
-    ("initcwnd", 11, false, None),
-    ("rto_min", 13, true, Some(1)),
-    ("initrwnd", 14, false, None),
-    ("quickack", 15, false, None),
-    ("fastopen_no_cookie", 17, false, None),
-];
-const RTAX_FEATURES: u16 = 12;
-const FEATURE_ECN: u32 = 1;
 /// The other words, for suggestions.
 const WORDS: [&str; 30] = [
     "to",
@@ -165,8 +146,11 @@ impl Draft {
     fn option(&mut self, word: &Word, line: &mut Line<'_>, findings: &mut Findings) -> Option<()> {
         let route = &mut self.route;
         let name = word.text.as_str();
-        if let Some(metric) = METRICS.iter().find(|(metric, ..)| *metric == name) {
-            return self.metric(word, *metric, line, findings);
+        if let Some(kind) = metrics::named(name) {
+            let metric = kind.read(word, line, findings)?;
+            route.metrics.retain(|known| known.number != metric.number);
+            route.metrics.push(metric);
+            return Some(());
         }
         match name {
             "via" | "gw" => self.hop.via = Some(gateway(word, &mut self.family, line, findings)?),
@@ -193,14 +177,6 @@ impl Draft {
                 self.family.be(Family::V6, &value.at, findings)?;
                 route.preference = Some(preference(value, findings)?);
             }
-            "features" => {
-                let value = line.value(word, findings)?;
-                if value.text != "ecn" {
-                    findings.error(&value.at, format!("{} is no feature but `ecn`", quoted(&value.text)));
-                    return None;
-                }
-                route.metrics.push(Metric { number: RTAX_FEATURES, value: FEATURE_ECN, locked: false });
-            }
             "congctl" => {
                 let locked = line.take("lock");
                 let value = line.value(word, findings)?;
@@ -209,29 +185,6 @@ impl Draft {
             "or" => self.or(word, line, findings)?,
             _ => self.destination(word, line, findings)?,
         }
-        Some(())
-    }
-
-    fn metric(
-        &mut self,
-        word: &Word,
-        (_, number_of, lockable, per_millisecond): (&str, u16, bool, Option<u32>),
-        line: &mut Line<'_>,
-        findings: &mut Findings,
-    ) -> Option<()> {
-        let locked = lockable && line.take("lock");
-        let value = line.value(word, findings)?;
-        let most = match word.text.as_str() {
-            "hoplimit" => 255,
-            "quickack" | "fastopen_no_cookie" => 1,
-            _ => u32::MAX,
-        };
-        let value = match per_millisecond {
-            None => number(value, most, findings)?,
-            Some(units) => time(value, units, findings)?,
-        };
-        self.route.metrics.retain(|metric| metric.number != number_of);
-        self.route.metrics.push(Metric { number: number_of, value, locked });
         Some(())
     }
 
@@ -401,26 +354,6 @@ fn preference(word: &Word, findings: &mut Findings) -> Option<u8> {
     }
 }
 
-/// Milliseconds, or seconds with an `s`, in the kernel's units.
-fn time(word: &Word, per_millisecond: u32, findings: &mut Findings) -> Option<u32> {
-    let text = word.text.as_str();
-    let (digits, unit) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
-        (Some(digits), _) => (digits, 1),
-        (None, Some(digits)) => (digits, 1000),
-        (None, None) => (text, 1),
-    };
-    let time = numbers::number(digits)
-        .and_then(|number| number.checked_mul(unit))
-        .and_then(|milliseconds| milliseconds.checked_mul(per_millisecond));
-    if time.is_none() {
-        findings
-            .error(&word.at, format!("{} is no time", quoted(text)))
-            .help("milliseconds, or seconds as in `2s`");
-    }
-    time
-}
-
 fn suggestion(word: &str) -> Option<String> {
-    let metrics = METRICS.iter().map(|(name, ..)| *name);
-    did_you_mean(word, WORDS.into_iter().chain(metrics).chain(KINDS.iter().map(|(name, _)| *name)))
+    did_you_mean(word, WORDS.into_iter().chain(metrics::names()).chain(KINDS.iter().map(|(name, _)| *name)))
 }

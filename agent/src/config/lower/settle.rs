@@ -57,6 +57,15 @@ pub(super) fn settle(
     }
     let unicast = draft.unicast.is_some();
     let vmac = draft.vrid.and_then(|vrid| draft.vmac.clone().settle(vrid, family, unicast, findings));
+    let garp = draft.garp.settle(defaults.garp);
+    if !garp.extra.is_zero() && !garp.extra_all && vmac.as_ref().is_none_or(|vmac| !vmac.xmit_base) {
+        findings
+            .warning(
+                node.at(),
+                "`garp_extra_if` without `all` is for virtual MACs that no advert comes from: there is none",
+            )
+            .help("`garp_extra_if all N` announces the VIPs on all interfaces but the adverts' own");
+    }
     Some(Instance {
         name,
         at: node.at().clone(),
@@ -96,7 +105,7 @@ pub(super) fn settle(
         // The owner's addresses are the host's own.
         accept: draft.accept || priority == PRIORITY_OWNER,
         promote_secondaries: draft.promote_secondaries,
-        garp: draft.garp.settle(defaults.garp),
+        garp,
         group,
         ttl,
         lower_prio_no_advert: draft.lower_prio_no_advert,

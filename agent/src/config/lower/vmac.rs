@@ -94,7 +94,7 @@ fn mac(word: &Word, findings: &mut Findings) -> Option<Vec<u8>> {
 /// Gives names to those that have none, as keepalived does: `vrrp.7`, then `vrrp1.7`; and lets them carry the VIPs of
 /// their instances that have no interface of their own. VIPs of the other family stay on the instance's interface, for
 /// the MAC is not theirs.
-pub(super) fn name_all(instances: &mut [Instance], findings: &mut Findings) {
+pub(super) fn name_all(instances: &mut [Instance], prefix: &str, findings: &mut Findings) {
     let mut taken: HashSet<String> = HashSet::new();
     for vmac in instances.iter().filter_map(|instance| instance.vmac.as_ref()) {
         if !vmac.name.is_empty() && !taken.insert(vmac.name.clone()) {
@@ -105,8 +105,8 @@ pub(super) fn name_all(instances: &mut [Instance], findings: &mut Findings) {
         let Some(vmac) = &mut instance.vmac else { continue };
         if vmac.name.is_empty() {
             let vrid = instance.vrid;
-            let names = std::iter::once(format!("vrrp.{vrid}"))
-                .chain((1..).map(|number| format!("vrrp{number}.{vrid}")));
+            let names = std::iter::once(format!("{prefix}.{vrid}"))
+                .chain((1..).map(|number| format!("{prefix}{number}.{vrid}")));
             vmac.name = names.into_iter().find(|name| !taken.contains(name)).unwrap_or_default();
             taken.insert(vmac.name.clone());
         }

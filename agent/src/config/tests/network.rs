@@ -251,6 +251,15 @@ fn paces_groups_and_delays_are_read() {
 }
 
 #[test]
+fn a_delay_beyond_the_backups_patience_is_told_of() {
+    let text = |delay: &str| format!("interface_up_down_delays {{\n e {delay}\n}}\n{}", instance_text(""));
+    assert_eq!(said(&text("1.9")), "");
+    assert!(said(&text("2")).contains("less than 2 s"), "{}", said(&text("2")));
+    let extra = instance_text(" garp_extra_if 100");
+    assert!(said(&extra).contains("`garp_extra_if` without `all`"), "{}", said(&extra));
+}
+
+#[test]
 fn what_concerns_the_other_way_of_sending_is_said() {
     let multicast = instance_text(" unicast_ttl 7");
     assert!(said(&multicast).contains("`unicast_ttl` has no effect with multicast"), "{}", said(&multicast));
@@ -274,12 +283,15 @@ fn a_virtual_mac_is_named_and_carries_the_vips_of_its_family() {
 
     let second = "vrrp_instance j {\n interface f\n virtual_router_id 1\n use_vmac\n virtual_ipaddress {\n fe80::1\n }\n}";
     let both = config(&format!("{}\n{second}", instance_text(" use_vmac")));
-    let names: Vec<_> = both
+    let generated: Vec<_> = both
         .instances
         .iter()
         .filter_map(|it| Some((it.vmac.as_ref()?.name.as_str(), it.vmac.as_ref()?.mac[4])))
         .collect();
-    assert_eq!(names, [("vrrp.1", 1), ("vrrp1.1", 2)]);
+    assert_eq!(generated, [("vrrp.1", 1), ("vrrp1.1", 2)]);
+
+    let prefixed = config(&format!("global_defs {{\n vmac_prefix vr\n}}\n{}", instance_text(" use_vmac")));
+    assert_eq!(prefixed.instances[0].vmac.as_ref().unwrap().name, "vr.1");
 
     let same = format!("{}\n{}", instance_text(" use_vmac r0"), second.replace("use_vmac", "use_vmac r0"));
     assert!(said(&same).contains("another `use_vmac` has the name `r0`"), "{}", said(&same));
