@@ -21,6 +21,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
         tracking(instance, &scripts, findings);
         weights(instance, &scripts, findings);
     }
+    link_delays(config, findings);
     unused(config, findings);
 }
 
@@ -123,6 +124,26 @@ fn weights(instance: &Instance, scripts: &HashMap<&str, &Script>, findings: &mut
                 ),
             )
             .help("with weight 0 a failure means FAULT, and another node takes over");
+    }
+}
+
+/// A master that takes its time to notice that it is cut off serves beside its successor.
+fn link_delays(config: &Config, findings: &mut Findings) {
+    for delay in &config.link_delays {
+        let longest =
+            |instance: &Instance| instance.interval * u32::from(instance.down_adverts.saturating_sub(1));
+        let mut on_it = config.instances.iter().filter(|instance| instance.interface == delay.interface);
+        if let Some(instance) = on_it.find(|instance| delay.down >= longest(instance)) {
+            findings
+                .warning(
+                    &delay.at,
+                    format!(
+                        "before this delay is over, another node has taken over from {}",
+                        quoted(&instance.name)
+                    ),
+                )
+                .help(format!("less than {} s", longest(instance).as_secs_f64()));
+        }
     }
 }
 

@@ -40,8 +40,10 @@ fn what(status: Status) -> String {
         Status::Harmless(why) => format!("accepted, does nothing: {why}"),
         Status::Ignored(why) => format!("accepted with a warning, does nothing: {why}"),
         Status::NotYet => "refused: not there yet".to_owned(),
-        Status::NotYetUnless(value) => format!("refused: not there yet; the default `{value}` is accepted"),
         Status::Refused(why) => format!("refused: {why}"),
+        Status::RefusedUnless(value, why) => {
+            format!("refused: {why}; `{value}` is accepted, for it changes nothing")
+        }
     }
 }
 

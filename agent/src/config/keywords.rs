@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use Place::{Authentication, File, Globals, Group, Instance, Process, Root, Script};
 use Shape::{Block, Flag, Lines, Named, Words, WordsOrLines};
-use Status::{Harmless, Ignored, NotYet, NotYetUnless, Refused, Works};
+use Status::{Harmless, Ignored, NotYet, Refused, RefusedUnless, Works};
 
 /// The kind of block that a keyword stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,10 +74,10 @@ pub(super) enum Status {
     Ignored(&'static str),
     /// It refuses the configuration until it can do better.
     NotYet,
-    /// [`Status::NotYet`], but this value is the default and harmless.
-    NotYetUnless(&'static str),
     /// It refuses the configuration, with this advice.
     Refused(&'static str),
+    /// [`Status::Refused`], but with this value it changes nothing.
+    RefusedUnless(&'static str, &'static str),
 }
 
 /// Keywords of one place with one status.
@@ -101,6 +101,8 @@ const NO_BFD: Status = Harmless("there is no BFD process");
 const NO_SNMP: Status = Refused("vipward has no SNMP: read its Prometheus metrics");
 const NO_DBUS: Status =
     Refused("vipward has no D-Bus interface: ask its control socket, as `vipward status` does");
+const OTHER_OWNER: Status =
+    Ignored("nobody outranks the address owner but another router of priority 255: give that one less");
 const NAMES: Status = Harmless("vipward is one process with one name");
 const OWN_SCHEDULING: Status =
     Harmless("the election thread has real-time priority and locked memory anyway");
@@ -113,29 +115,34 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Root, Works(Named), &[
         "vrrp_script", "track_file", "vrrp_track_file", "vrrp_track_process", "vrrp_sync_group", "vrrp_instance",
     ]),
+    entry(Root, Works(Block), &["garp_group"]),
+    entry(Root, Works(Lines), &["interface_up_down_delays", "static_ipaddress", "static_routes", "static_rules"]),
     entry(Root, NotYet, &[
-        "garp_group", "track_group",
-        "static_ipaddress", "static_routes", "static_rules", "interface_up_down_delays", "linkbeat_interfaces",
-        "net_namespace", "namespace_with_ipsets", "instance",
+        "track_group", "net_namespace", "namespace_with_ipsets", "instance",
     ]),
-    entry(Root, Ignored("the carrier of interfaces is watched by netlink"), &["linkbeat_use_polling"]),
+    entry(Root, Ignored("the carrier of interfaces is watched by netlink"), &["linkbeat_use_polling", "linkbeat_interfaces"]),
     entry(Root, Ignored("there are no pid files: `--run-dir` keeps agents apart"), &["use_pid_dir"]),
     entry(Root, Harmless("there are no child processes to wait for"), &["child_wait_time"]),
     entry(Root, NO_LVS, &["virtual_server", "virtual_server_group", "SSL", "net_namespace_ipvs"]),
     entry(Root, Refused("vipward has no BFD: an advert interval of 10 ms needs none"), &["bfd_instance"]),
 
     entry(Globals, Works(Words(1, 1)), &[
-        "router_id", "vrrp_version", "vrrp_rt_priority", "vrrp_down_timer_adverts", "vrrp_garp_master_delay",
+        "router_id", "default_interface", "vmac_prefix", "vrrp_version", "vrrp_rt_priority", "vrrp_down_timer_adverts", "vrrp_garp_master_delay",
         "vrrp_garp_master_repeat", "vrrp_garp_master_refresh", "vrrp_garp_master_refresh_repeat",
-        "vrrp_startup_delay",
+        "vrrp_startup_delay", "vrrp_garp_lower_prio_delay", "vrrp_garp_lower_prio_repeat", "vrrp_garp_interval",
+        "vrrp_gna_interval", "vrrp_mcast_group4", "vrrp_mcast_group6",
     ]),
+    entry(Globals, Works(Words(1, 2)), &["vrrp_garp_extra_if", "vrrp_vmac_garp_intvl"]),
+    entry(Globals, Works(Words(1, usize::MAX)), &["vrrp_cpu_affinity"]),
+    entry(Globals, Works(Flag), &["vrrp_min_garp", "vrrp_lower_prio_no_advert", "vrrp_higher_prio_send_advert"]),
+    entry(Globals, OTHER_OWNER, &["vrrp_owner_ignore_adverts"]),
     entry(Globals, Works(Words(1, 2)), &["script_user"]),
     entry(Globals, Works(Words(1, usize::MAX)), &[
         "startup_script", "shutdown_script", "notify_fifo_script", "vrrp_notify_fifo_script",
     ]),
     entry(Globals, Works(Words(1, 1)), &["startup_script_timeout", "shutdown_script_timeout"]),
     entry(Globals, Works(Words(1, 3)), &["notify_fifo", "vrrp_notify_fifo"]),
-    entry(Globals, Works(Words(0, 0)), &["enable_script_security"]),
+    entry(Globals, Works(Words(0, 0)), &["enable_script_security", "vrrp_strict"]),
     entry(Globals, Works(Flag), &["vrrp_check_unicast_src", "v3_checksum_as_v2", "vrrp_notify_priority_changes"]),
     entry(Globals, NO_MAIL, &[
         "notification_email", "notification_email_from", "smtp_server", "smtp_helo_name", "smtp_connect_timeout",
@@ -156,8 +163,15 @@ pub(super) static TABLE: &[Entry] = &[
     ]),
     entry(Globals, Harmless("the address list is checked without cost"), &["vrrp_skip_check_adv_addr"]),
     entry(Globals, Harmless("an interface may come and go in any case"), &["dynamic_interfaces"]),
-    entry(Globals, Harmless("it concerns virtual MACs and static addresses only"), &[
-        "default_interface", "disable_local_igmp", "vmac_prefix", "vmac_addr_prefix",
+    entry(Globals, Harmless("VIPs on other interfaces have these' own MACs"), &["vmac_addr_prefix"]),
+    entry(Globals, Ignored("the group of the adverts is joined on the interface itself, also with `use_vmac`"), &[
+        "disable_local_igmp",
+    ]),
+    entry(Globals, Ignored("each router with `no_accept` has a table of nftables of its own, of priority -1"), &[
+        "nftables", "nftables_priority", "nftables_ifindex", "nftables_counters",
+    ]),
+    entry(Globals, Ignored("`no_accept` needs no chains of iptables: each router has a table of nftables"), &[
+        "vrrp_iptables", "vrrp_ipsets",
     ]),
     entry(Globals, Harmless("a reload is checked first in any case"), &["reload_check_config"]),
     entry(Globals, Harmless("the configuration is read once and kept in memory"), &[
@@ -166,14 +180,9 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Globals, Ignored("adverts of foreign VRIDs pass untouched and unseen"), &["log_unknown_vrids"]),
     entry(Globals, Ignored("there are no .data files: see `vipward status`"), &["data_use_instance"]),
     entry(Globals, NotYet, &[
-        "vrrp_mcast_group4", "vrrp_mcast_group6", "vrrp_garp_lower_prio_delay", "vrrp_garp_lower_prio_repeat",
-        "vrrp_min_garp", "vrrp_garp_extra_if", "vrrp_vmac_garp_intvl",
-        "vrrp_lower_prio_no_advert", "vrrp_higher_prio_send_advert", "vrrp_iptables", "vrrp_ipsets", "nftables",
-        "nftables_priority", "nftables_ifindex", "nftables_counters", "vrrp_strict", "vrrp_cpu_affinity",
         "fifo_write_vrrp_states_on_reload",
         "reload_time_file", "reload_repeat", "reload_file", "include_check",
     ]),
-    entry(Globals, NotYetUnless("0"), &["vrrp_garp_interval", "vrrp_gna_interval"]),
     entry(Globals, NO_CHECKER, &[
         "checker_log_all_failures", "checker_priority", "checker_no_swap", "checker_rt_priority",
         "checker_cpu_affinity", "checker_rlimit_rttime", "checker_rlimit_rtime", "rs_init_notifies",
@@ -219,9 +228,28 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Instance, Works(Words(1, 1)), &[
         "state", "interface", "virtual_router_id", "priority", "advert_int", "version", "preempt_delay",
         "mcast_src_ip", "unicast_src_ip", "down_timer_adverts", "garp_master_delay", "garp_master_repeat",
-        "garp_master_refresh", "garp_master_refresh_repeat",
+        "garp_master_refresh", "garp_master_refresh_repeat", "garp_lower_prio_delay", "garp_lower_prio_repeat",
+        "mcast_dst_ip", "unicast_ttl",
     ]),
-    entry(Instance, Works(Words(0, 0)), &["preempt", "nopreempt", "native_ipv6", "dont_track_primary"]),
+    entry(Instance, Works(Words(1, 2)), &["garp_extra_if", "vmac_garp_intvl"]),
+    entry(Instance, Works(Flag), &["lower_prio_no_advert", "higher_prio_send_advert", "strict_mode"]),
+    entry(Instance, Refused("name the `interface`: adverts come and go by it, whatever VRF it is in"), &["vrf"]),
+    entry(Instance, Harmless("an instance whose configured source address is not there is in FAULT in any case"), &[
+        "track_src_ip",
+    ]),
+    entry(Instance, RefusedUnless("never", "it is for keepalived before 1.3.6, of 2017: update that one"), &[
+        "old_unicast_checksum",
+    ]),
+    entry(Instance, OTHER_OWNER, &["owner_ignore_adverts"]),
+    entry(Instance, Works(Words(0, 0)), &[
+        "preempt", "nopreempt", "accept", "no_accept", "native_ipv6", "promote_secondaries", "vmac_xmit_base",
+        "dont_track_primary",
+    ]),
+    entry(Instance, Works(Words(0, 2)), &["use_vmac"]),
+    entry(Instance, Refused("`use_vmac` gives the instance's own VIPs the virtual MAC; those on other interfaces keep these' own MACs"), &[
+        "use_vmac_addr",
+    ]),
+    entry(Instance, Refused("`use_vmac` does the same with a MAC of its own"), &["use_ipvlan"]),
     entry(Instance, Works(Flag), &["check_unicast_src", "v3_checksum_as_v2", "notify_priority_changes"]),
     entry(Instance, Works(Words(0, usize::MAX)), &["notify_deleted"]),
     entry(Instance, Works(Words(1, usize::MAX)), &[
@@ -230,24 +258,16 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Instance, Works(Block), &["authentication"]),
     entry(Instance, Works(Lines), &[
         "unicast_peer", "virtual_ipaddress", "virtual_ipaddress_excluded", "track_script", "track_interface", "track_file",
-        "track_process",
+        "track_process", "virtual_routes", "virtual_rules",
     ]),
     // Our own.
     entry(Instance, Works(WordsOrLines), &["vipward_peers"]),
     entry(Instance, NO_MAIL, &["smtp_alert"]),
     entry(Instance, Ignored("log levels are set for the whole agent"), &["debug"]),
     entry(Instance, Ignored("the carrier of interfaces is watched by netlink"), &["linkbeat_use_polling"]),
-    entry(Instance, Harmless("it is the default without `vrrp_strict`"), &["accept"]),
     entry(Instance, Harmless("an empty peer list is an error in any case"), &["unicast_fault_no_peer"]),
     entry(Instance, Harmless("the address list is checked without cost"), &["skip_check_adv_addr"]),
     entry(Instance, OWN_BUFFERS, &["kernel_rx_buf_size"]),
-    entry(Instance, NotYet, &[
-        "use_vmac", "use_vmac_addr", "vmac_xmit_base", "use_ipvlan", "old_unicast_checksum", "vrf",
-        "mcast_dst_ip", "track_src_ip", "unicast_ttl",
-        "promote_secondaries", "virtual_routes", "virtual_rules", "no_accept", "strict_mode",
-        "garp_lower_prio_delay", "garp_lower_prio_repeat",
-        "garp_extra_if", "vmac_garp_intvl", "lower_prio_no_advert", "higher_prio_send_advert",
-    ]),
     entry(Instance, Refused("vipward has no BFD: an advert interval of 10 ms needs none"), &["track_bfd"]),
     entry(Instance, NO_LVS, &["lvs_sync_daemon_interface"]),
 

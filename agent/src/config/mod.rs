@@ -21,6 +21,8 @@ mod lower;
 pub mod model;
 mod programs;
 pub mod report;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! What a configuration means, after every check: plain owned data that the agent runs on and that a reload
 //! compares. Two equal values need no action; where a thing was written does not count, see [`Location`].
 
+mod network;
 mod told;
 mod tracked;
 
@@ -10,8 +11,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::told::{Fifo, LifeScript};
-pub use self::tracked::{FileInit, ParamMatch, TrackFile, TrackItem, TrackProcess};
+pub use network::{
+    Hop, LinkDelay, Metric, Pace, PaceGroup, Pacing, Placement, Route, RouteKind, Rule, RuleAction, Statics,
+    VipOptions, Vmac,
+};
+pub use told::{Fifo, LifeScript};
+pub use tracked::{FileInit, ParamMatch, TrackFile, TrackItem, TrackProcess};
 pub use vipward_vrrp::types::{Family, Version};
 
 /// Where something was written. All locations are equal, so that moving a block within its file, or a comment
@@ -61,6 +66,12 @@ pub struct Config {
     pub instances: Vec<Instance>,
     /// `vrrp_sync_group` blocks, in the order of the file.
     pub groups: Vec<Group>,
+    /// What is there whoever is MASTER.
+    pub statics: Statics,
+    /// How fast announcements leave.
+    pub pacing: Pacing,
+    /// `interface_up_down_delays`.
+    pub link_delays: Vec<LinkDelay>,
 }
 
 /// `global_defs`, less the defaults that are already merged into the instances.
@@ -81,6 +92,8 @@ pub struct Globals {
     pub shutdown: Option<LifeScript>,
     /// `vrrp_rt_priority`: SCHED_FIFO priority of the election thread, 1 to 99; the agent's own choice if `None`.
     pub rt_priority: Option<u8>,
+    /// `vrrp_cpu_affinity`: the CPUs that the election thread may run on; any when empty.
+    pub cpu_affinity: Vec<usize>,
     /// `vrrp_startup_delay`: how long after its start the agent takes no part in any election.
     pub startup_delay: Duration,
 }
@@ -116,7 +129,7 @@ pub enum Checksum {
 
 /// A `vrrp_instance`: one virtual router.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "switches of a configuration")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a keyword of its own")]
 pub struct Instance {
     /// Its name, unique in the configuration.
     pub name: String,
@@ -161,6 +174,12 @@ pub struct Instance {
     pub vips: Vec<Vip>,
     /// Its interface going down is a fault; false with `dont_track_primary`.
     pub track_primary: bool,
+    /// `use_vmac`.
+    pub vmac: Option<Vmac>,
+    /// `virtual_routes`.
+    pub routes: Vec<Route>,
+    /// `virtual_rules`.
+    pub rules: Vec<Rule>,
     /// `track_script`.
     pub track_scripts: Vec<TrackScript>,
     /// `track_interface`.
@@ -169,8 +188,21 @@ pub struct Instance {
     pub track_files: Vec<TrackItem>,
     /// `track_process`.
     pub track_processes: Vec<TrackItem>,
+    /// `accept`: the host's own services answer at the VIPs; not so with `no_accept`.
+    pub accept: bool,
+    /// `promote_secondaries`: an address that goes takes no other of its subnet along.
+    pub promote_secondaries: bool,
     /// Gratuitous ARP and unsolicited neighbour adverts.
     pub garp: Garp,
+    /// `mcast_dst_ip`, or `vrrp_mcast_group…`: the group of multicast adverts; the protocol's own when `None`.
+    pub group: Option<IpAddr>,
+    /// TTL or hop limit of the adverts: 255 but for `unicast_ttl`.
+    pub ttl: u8,
+    /// `lower_prio_no_advert`: as MASTER it leaves the advert of a losing master unanswered (RFC 5798).
+    pub lower_prio_no_advert: bool,
+    /// `higher_prio_send_advert`: before it steps back for a rival it advertises once more, so that the rival tells the
+    /// neighbours again.
+    pub higher_prio_send_advert: bool,
     /// Scripts to run upon transitions.
     pub notify: Notify,
     /// `notify_priority_changes`: FIFOs are told of those too.
@@ -206,7 +238,7 @@ pub struct Trusted {
 pub struct Vip {
     /// The address.
     pub address: IpAddr,
-    /// Prefix length; /32 or /128 when none was written, as in keepalived.
+    /// Prefix length; /32 or /128 when none was written, as in keepalived, and with a `peer`.
     pub prefix_len: u8,
     /// `dev`: interface that carries it; the instance's when `None`.
     pub dev: Option<String>,
@@ -216,6 +248,8 @@ pub struct Vip {
     pub brd: Option<Broadcast>,
     /// `scope`: rtnetlink's scope number; the kernel's choice for the address when `None`.
     pub scope: Option<u8>,
+    /// The options that ask for something out of the ordinary.
+    pub options: VipOptions,
     /// Listed in adverts; false for `virtual_ipaddress_excluded`.
     pub in_adverts: bool,
     /// Where it was written.
@@ -288,6 +322,10 @@ pub struct Garp {
     pub refresh: Duration,
     /// Messages per address in each of these, at most 255.
     pub refresh_repeat: u32,
+    /// `garp_extra_if`: interval of messages on the VIPs' other interfaces; zero for none.
+    pub extra: Duration,
+    /// On all of these and not only on those with a virtual MAC.
+    pub extra_all: bool,
 }
 
 impl Default for Garp {
@@ -300,6 +338,8 @@ impl Default for Garp {
             lower_prio_repeat: repeat,
             refresh: Duration::ZERO,
             refresh_repeat: 1,
+            extra: Duration::ZERO,
+            extra_all: false,
         }
     }
 }

@@ -49,6 +49,7 @@ impl Driver {
                 }
                 self.testament.outdate();
                 self.member_changed(now, id, &transition);
+                self.plan_extra(now, id);
                 self.unpublished.push((id, transition, silence));
             }
         }
@@ -129,7 +130,8 @@ impl Driver {
     /// Wakes the thread when `id`'s machine, or another try, is due.
     pub(super) fn schedule(&mut self, id: Id) {
         let Some(instance) = self.registry.get(id) else { return };
-        let next = instance.machine.next_deadline().into_iter().chain(instance.retry).min();
+        let next =
+            instance.machine.next_deadline().into_iter().chain(instance.retry).chain(instance.extra).min();
         self.deadlines.set(id, next);
     }
 
@@ -140,6 +142,7 @@ impl Driver {
             instance.retry = None;
             self.try_again(now, id);
         }
+        self.announce_extra(now, id);
         self.feed(now, id, Event::Tick);
     }
 
@@ -177,6 +180,7 @@ impl Driver {
             held.push(plan::address(vip, link.ifindex));
         }
         self.addresses.hold(Owner(id.0), &held);
+        notes.extend(self.hold_routes(id));
         let Some(instance) = self.registry.get_mut(id) else { return };
         instance.held = held;
         self.testament.outdate();
@@ -187,9 +191,11 @@ impl Driver {
     }
 
     fn release(&mut self, id: Id) {
+        self.routing.release(Owner(id.0));
         self.addresses.release(Owner(id.0));
         let Some(instance) = self.registry.get_mut(id) else { return };
         instance.refused_vips.clear();
+        instance.refused_routes.clear();
         instance.vip_notes.clear();
         let released = std::mem::take(&mut instance.held);
         for vip in &released {
@@ -253,7 +259,8 @@ impl Driver {
     }
 }
 
-fn announce(announcer: &mut Announcer, links: &Links, vip: &Vip, rounds: u8) {
+/// Queues the announcement of a VIP, `rounds` times.
+pub(super) fn announce(announcer: &mut Announcer, links: &Links, vip: &Vip, rounds: u8) {
     let link = links.by_index(vip.ifindex);
     let announcement = link.and_then(|link| Announcement::on(link, vip.address));
     if let Some(announcement) = announcement {

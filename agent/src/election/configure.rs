@@ -66,6 +66,14 @@ impl Driver {
     fn configure(&mut self, now: Mono, config: &Config) -> Changes {
         self.trackers.configure(config);
         self.follow_realtime(config.globals.rt_priority);
+        self.follow_affinity(&config.globals.cpu_affinity);
+        self.statics = config.statics.clone();
+        self.settle_statics();
+        self.debounce.configure(&config.link_delays, &self.links);
+        if self.pacing != config.pacing {
+            self.pacing = config.pacing.clone();
+            self.settle_paces();
+        }
         if !std::mem::replace(&mut self.start.configured, true) && !config.globals.startup_delay.is_zero() {
             self.start.until = Some(now + config.globals.startup_delay);
         }
@@ -134,6 +142,17 @@ impl Driver {
         }
     }
 
+    fn follow_affinity(&mut self, wanted: &[usize]) {
+        if self.affinity.0 == wanted {
+            return;
+        }
+        let before = *self.affinity.1.get_or_insert_with(|| realtime::affinity().unwrap_or_default());
+        self.affinity.0 = wanted.to_vec();
+        if let Err(refusal) = realtime::set_affinity(wanted, Some(before)) {
+            self.warn(refusal);
+        }
+    }
+
     fn change(&mut self, now: Mono, id: Id, model: model::Instance) {
         let Some(instance) = self.registry.get_mut(id) else { return };
         if instance.model.name != model.name {
@@ -157,6 +176,9 @@ impl Driver {
         {
             self.datapath_failed(now, id, error.to_string());
         }
+        self.settle_interface(id);
+        self.plan_extra(now, id);
+        self.schedule(id);
         self.refresh_held(id);
     }
 
@@ -177,6 +199,7 @@ impl Driver {
     /// Unties the instance from its interface, which may be gone.
     pub(super) fn displace(&mut self, id: Id, key: RouterKey) {
         self.leave(id, key);
+        self.leave_interface(id);
         if self.links.by_index(key.ifindex).is_none() {
             self.sender.forget(key.ifindex);
             self.announcer.forget(key.ifindex);
@@ -232,6 +255,7 @@ impl Driver {
         }
         self.fds_change();
         self.leases.stale = true;
+        self.settle_interface(id);
         self.settle_inheritance(now, id);
     }
 
@@ -254,6 +278,7 @@ impl Driver {
             instance.started = true;
             return;
         }
+        self.clear_stray_routes(id);
         let strays = self.clear_strays(id, &[]);
         if strays > 0 {
             self.note(id, Level::Info, format!("removing {strays} of its VIPs that were left behind"));
@@ -274,7 +299,9 @@ impl Driver {
         for vip in &model.vips {
             let device = vip.dev.as_deref().unwrap_or(&model.interface);
             let Some(link) = self.links.by_name(device) else { continue };
-            let alone = vip.address.is_ipv4()
+            let own = model.vmac.as_ref().is_some_and(|vmac| vmac.name == device);
+            let alone = !own
+                && vip.address.is_ipv4()
                 && self.links.source_v4(link.ifindex, |address| self.is_vip(address)).is_none();
             let here = self.links.holders(vip.address).filter(|held| held.ifindex == link.ifindex);
             for held in here.filter(|held| !released.iter().any(|vip| vip.is(held))) {
@@ -314,6 +341,7 @@ impl Driver {
             if let Some(key) = self.registry.get(*id).and_then(|instance| instance.key) {
                 self.leave(*id, key);
             }
+            self.leave_interface(*id);
             let gone = self.registry.remove(*id).map(|instance| instance.model.name);
             // An instance that stops with the agent was told so.
             self.removed.extend(gone.filter(|_| !self.stopping));

@@ -10,6 +10,7 @@ use vipward_vrrp::router::{Event, Transition};
 use vipward_vrrp::types::Mono;
 
 use super::deadlines::Deadlines;
+use super::debounce::Debounce;
 use super::lease::Leases;
 use super::message::{Command, Level, Update};
 use super::registry::{Id, Registry};
@@ -18,10 +19,11 @@ use super::trackers::Trackers;
 use super::will::Testament;
 use super::{ElectionError, Options};
 use crate::clock;
+use crate::config::model::{Pacing, Statics};
 use crate::guard::will::Will;
 use crate::kernel::{Datapath, Paths, Report};
 use crate::net::netlink::Netlink;
-use crate::net::{Addresses, AdvertSender, Announcer, LinkEvent, Links, Monitor};
+use crate::net::{Addresses, AdvertSender, Announcer, LinkEvent, Links, Monitor, Routing, Sysctls};
 
 /// How long a warning that repeats itself is not told again.
 pub(super) const QUIET: Duration = Duration::from_mins(1);
@@ -38,7 +40,16 @@ pub(crate) struct Driver {
     pub(super) links: Links,
     pub(super) sender: AdvertSender,
     pub(super) addresses: Addresses,
+    pub(super) routing: Routing,
+    /// When refused routes and rules are asked for again.
+    pub(super) reroute_at: Option<Mono>,
+    /// What is there whoever is MASTER.
+    pub(super) statics: Statics,
     pub(super) announcer: Announcer,
+    pub(super) sysctls: Sysctls,
+    pub(super) debounce: Debounce,
+    /// How fast announcements leave, by the names of interfaces.
+    pub(super) pacing: Pacing,
     pub(super) trackers: Trackers,
     /// Sync groups.
     pub(super) groups: Vec<Group>,
@@ -64,6 +75,8 @@ pub(crate) struct Driver {
     pub(super) start: Start,
     /// The real-time priority that the configuration asks for.
     pub(super) realtime: Option<u8>,
+    /// The CPUs that it asks for, and those that the thread had before the first such wish.
+    pub(super) affinity: (Vec<usize>, Option<nix::sched::CpuSet>),
     /// When each topic may be warned of again.
     quiet: HashMap<&'static str, Mono>,
     updates: mpsc::Sender<Update>,
@@ -116,7 +129,13 @@ impl Driver {
             links,
             sender: AdvertSender::new(),
             addresses: Addresses::open()?,
+            routing: Routing::open()?,
+            reroute_at: None,
+            statics: Statics::default(),
             announcer: Announcer::new(),
+            sysctls: Sysctls::default(),
+            debounce: Debounce::default(),
+            pacing: Pacing::default(),
             trackers: Trackers::default(),
             groups: Vec::new(),
             stepped_back: Vec::new(),
@@ -132,6 +151,7 @@ impl Driver {
             relist_at: None,
             start: Start::default(),
             realtime: None,
+            affinity: (Vec::new(), None),
             quiet: HashMap::new(),
             updates,
             dropped: 0,
@@ -148,6 +168,7 @@ impl Driver {
         self.take_reports(now);
         if readable {
             self.take_link_events(now);
+            self.routing.observe();
         }
         for command in commands {
             self.command(now, command);
@@ -157,6 +178,10 @@ impl Driver {
         }
         self.end_startup_delay(now);
         self.end_holds(now);
+        self.retry_routes(now);
+        if self.debounce.settle(now) {
+            self.reconsider_all(now);
+        }
         for id in self.deadlines.due(now) {
             self.due(now, id);
         }
@@ -186,7 +211,13 @@ impl Driver {
             Next::Never => None,
         };
         let watch = self.paths.next_deadline().map(Mono);
-        let planned = self.relist_at.into_iter().chain(self.start.until).chain(self.next_hold());
+        let planned = self
+            .relist_at
+            .into_iter()
+            .chain(self.start.until)
+            .chain(self.next_hold())
+            .chain(self.debounce.next())
+            .chain(self.reroute_at);
         match self.deadlines.next().into_iter().chain(watch).chain(stalled).chain(planned).min() {
             Some(at) => Next::At(at),
             None => Next::Never,
@@ -203,6 +234,7 @@ impl Driver {
     pub(crate) fn fds(&self) -> Vec<BorrowedFd<'_>> {
         let mut fds = self.paths.fds();
         fds.push(self.monitor.fd());
+        fds.extend(self.routing.fd());
         fds
     }
 

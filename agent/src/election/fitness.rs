@@ -14,7 +14,7 @@ use super::plan;
 use super::registry::Id;
 use crate::check::plan::tracked;
 use crate::check::tracking::{Cause, Effective, Health, Kind, Tracked, effective};
-use crate::net::{Interface, LinkEvent, Links};
+use crate::net::{LinkEvent, Links};
 
 /// When to read the links again, if that failed.
 const RELIST: Duration = Duration::from_secs(1);
@@ -28,10 +28,21 @@ impl Driver {
             return;
         }
         self.links.apply(event);
+        match event {
+            LinkEvent::Link(link) => self.debounce.observe(now, link),
+            LinkEvent::Gone { ifindex, .. } => self.debounce.forget(*ifindex),
+            LinkEvent::AddressAdded(_) | LinkEvent::AddressRemoved(_) | LinkEvent::Overrun => {}
+        }
         self.addresses.observe(event);
         match event {
             LinkEvent::Link(_) | LinkEvent::Gone { .. } => {
                 self.addresses.retry();
+                self.settle_statics();
+                self.routing.retry();
+                self.routing.reassert();
+                if !self.pacing.groups.is_empty() {
+                    self.settle_paces();
+                }
                 self.reconsider_all(now);
                 for id in self.registry.ids() {
                     self.refresh_held(id);
@@ -39,6 +50,9 @@ impl Driver {
                 self.leases.stale = true;
             }
             LinkEvent::AddressAdded(changed) | LinkEvent::AddressRemoved(changed) => {
+                if matches!(event, LinkEvent::AddressRemoved(_)) {
+                    self.routing.reassert();
+                }
                 if !self.is_vip(changed.address) {
                     self.reconsider_on(now, changed.ifindex, changed.address);
                 }
@@ -55,6 +69,8 @@ impl Driver {
             self.relist_at = Some(now + RELIST);
             self.warn_rarely("links", error.to_string());
         }
+        self.settle_statics();
+        self.routing.reassert();
         self.reconsider_all(now);
         for id in self.registry.ids() {
             self.refresh_held(id);
@@ -112,6 +128,7 @@ impl Driver {
     /// Finds out what the instance by itself is fit for; returns whether that is news.
     fn examine(&mut self, now: Mono, id: Id) -> bool {
         self.place(now, id);
+        self.keep_vmac(id);
         let Some(instance) = self.registry.get(id) else { return false };
         let source = self.source(instance);
         let (fit, faults) = self.fitness(instance, source);
@@ -223,7 +240,7 @@ impl Driver {
         let mut faults = Vec::new();
         match self.links.by_name(&model.interface) {
             None => faults.push(format!("waiting for interface {}, which does not exist", model.interface)),
-            Some(link) if !link.usable() && model.track_primary => {
+            Some(link) if !self.debounce.usable(link) && model.track_primary => {
                 faults.push(format!("interface {} is down", model.interface));
             }
             Some(_) if source.is_none() => faults.push(match (model.source, plan::family(model)) {
@@ -235,6 +252,9 @@ impl Driver {
             }),
             Some(_) => {}
         }
+        if faults.is_empty() {
+            faults.extend(self.vmac_fault(instance));
+        }
         faults.extend(instance.datapath_fault.clone());
         if let Some(cause @ Cause::Failed { .. }) = &fit.fault {
             faults.push(cause.to_string());
@@ -245,8 +265,10 @@ impl Driver {
     /// What the instance tracks, and what is known of it.
     pub(super) fn tracked<'i>(&self, instance: &'i Instance) -> Vec<Tracked<'i>> {
         let health = |kind, name: &str| match kind {
-            Kind::Interface if self.links.by_name(name).is_some_and(Interface::usable) => Health::Up,
-            Kind::Interface => Health::Down,
+            Kind::Interface => match self.links.by_name(name) {
+                Some(link) if self.debounce.usable(link) => Health::Up,
+                Some(_) | None => Health::Down,
+            },
             Kind::Script | Kind::File | Kind::Process => self.trackers.health(kind, name, instance.started),
         };
         tracked(&instance.model, &self.trackers.scripts, health)

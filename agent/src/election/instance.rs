@@ -1,11 +1,10 @@
 //! One virtual router of this node, with everything the election thread knows about it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use vipward_common::abi::{Counters, RouterKey, Rules};
 use vipward_common::watch;
-use vipward_common::wire;
 use vipward_vrrp::router::Router;
 use vipward_vrrp::types::{Mono, Priority};
 
@@ -35,6 +34,10 @@ pub(crate) struct Instance {
     pub(crate) refusals: u32,
     /// When to try the data path again.
     pub(crate) retry: Option<Mono>,
+    /// Its interface with the virtual MAC.
+    pub(crate) vmac: Option<(u32, String)>,
+    /// When to announce the VIPs on other interfaces than its own.
+    pub(crate) extra: Option<Mono>,
     /// What keeps it from taking part, its sync group aside.
     pub(crate) own: Own,
     /// Its sync group among the driver's.
@@ -66,6 +69,8 @@ pub(crate) struct Instance {
     adverts: Adverts,
     /// VIPs that the kernel refused, so that a retry does not say it again.
     pub(crate) refused_vips: BTreeSet<IpAddr>,
+    /// Routes and rules that the kernel refused, and until when that is not told again.
+    pub(crate) refused_routes: HashMap<String, Mono>,
     /// What was told about the VIPs' interfaces.
     pub(crate) vip_notes: Vec<String>,
     /// Until then another advert of lower priority is not told of.
@@ -119,6 +124,8 @@ impl Instance {
             refused: false,
             refusals: 0,
             retry: None,
+            vmac: None,
+            extra: None,
             own: Own::default(),
             group: None,
             ran_out: None,
@@ -134,6 +141,7 @@ impl Instance {
             queued: None,
             adverts: Adverts::default(),
             refused_vips: BTreeSet::new(),
+            refused_routes: HashMap::new(),
             vip_notes: Vec::new(),
             lower_quiet_until: Mono(0),
             quiet_until: Mono(0),
@@ -151,8 +159,8 @@ impl Instance {
     /// The advert of `priority` for every destination, made at most once per change. Empty without an interface
     /// or a source address. An advert that cannot be encoded is a configuration that the checks refuse.
     pub(crate) fn adverts(&mut self, priority: Priority) -> &[Frame] {
-        let (Some(key), Some(source)) = (self.key, self.source) else { return &[] };
-        let made_for = Some((key.ifindex, source, priority));
+        let (Some(ifindex), Some(source)) = (self.sends_by(), self.source) else { return &[] };
+        let made_for = Some((ifindex, source, priority));
         if self.adverts.made_for != made_for {
             self.adverts.frames = self.make_adverts(priority);
             self.adverts.made_for = made_for;
@@ -162,12 +170,20 @@ impl Instance {
 
     /// The same, made now.
     pub(crate) fn make_adverts(&self, priority: Priority) -> Vec<Frame> {
-        let (Some(key), Some(source)) = (self.key, self.source) else { return Vec::new() };
+        let (Some(ifindex), Some(source)) = (self.sends_by(), self.source) else { return Vec::new() };
         let frame = |destination| {
             let message = plan::message(&self.model, source, destination, priority).ok()?;
-            Frame::new(key.ifindex, source, destination, wire::TTL, &message).ok()
+            Frame::new(ifindex, source, destination, self.model.ttl, &message).ok()
         };
         plan::destinations(&self.model).into_iter().filter_map(frame).collect()
+    }
+
+    /// The interface that adverts leave by.
+    pub(crate) fn sends_by(&self) -> Option<u32> {
+        match (&self.model.vmac, &self.vmac) {
+            (Some(vmac), made) if !vmac.xmit_base => made.as_ref().map(|(ifindex, _)| *ifindex),
+            _ => self.key.map(|key| key.ifindex),
+        }
     }
 
     /// How many adverts make one round.

@@ -121,7 +121,10 @@ impl Driver {
             .iter()
             .filter(|(_, instance)| instance.key.is_some())
             .flat_map(|(_, instance)| {
+                // What comes in for a virtual MAC passes the interface below first.
+                let above = instance.model.vmac.as_ref().map(|vmac| vmac.name.as_str());
                 let devices = instance.model.vips.iter().filter_map(|vip| vip.dev.as_deref());
+                let devices = devices.filter(move |device| Some(*device) != above);
                 devices.chain([instance.model.interface.as_str()]).filter_map(by_name)
             })
             .collect();
@@ -160,7 +163,9 @@ fn fenced(instance: &Instance, interfaces: &BTreeSet<(u32, String)>) -> Vec<(u32
     }
     let mut fenced = Vec::new();
     for vip in &instance.model.vips {
-        let device = vip.dev.as_deref().unwrap_or(&instance.model.interface);
+        let above = instance.model.vmac.as_ref().map(|vmac| vmac.name.as_str());
+        let device = vip.dev.as_deref().filter(|device| Some(*device) != above);
+        let device = device.unwrap_or(&instance.model.interface);
         let here = |name: &str| name == device || !is_link_local(vip.address);
         let on = interfaces.iter().filter(|(_, name)| here(name));
         fenced.extend(on.map(|(ifindex, _)| (*ifindex, vip.address)));

@@ -12,17 +12,21 @@
 //! The thread never blocks, never logs, and reads no clock but CLOCK_MONOTONIC.
 
 mod act;
+mod announce;
 mod configure;
 mod deadlines;
+mod debounce;
 mod driver;
 mod fitness;
 mod hear;
 mod instance;
+mod interface;
 mod lease;
 pub mod message;
 mod plan;
 pub(crate) mod realtime;
 mod registry;
+mod routes;
 mod snapshot;
 mod stop;
 mod sync;

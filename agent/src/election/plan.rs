@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
+use netlink_packet_route::address::AddressFlags;
 use vipward_common::abi::{self, FLAG_CHECK_PEER, FLAG_PREEMPT, FLAG_UNICAST, RouterKey, Rules};
 use vipward_common::wire;
 use vipward_vrrp::address::{sum, to_abi};
@@ -55,6 +56,8 @@ pub(crate) fn params(instance: &model::Instance, source: IpAddr) -> Option<Param
             lower_prio_delay: garp.lower_prio_delay,
             lower_prio_repeat: rounds(garp.lower_prio_repeat),
         },
+        lower_prio_no_advert: instance.lower_prio_no_advert,
+        higher_prio_send_advert: instance.higher_prio_send_advert,
         ..Params::new(Vrid::new(instance.vrid)?, source)
     })
 }
@@ -79,10 +82,10 @@ pub(crate) fn unspecified(instance: &model::Instance) -> IpAddr {
 
 /// Where multicast adverts go.
 pub(crate) fn group(instance: &model::Instance) -> IpAddr {
-    match family(instance) {
+    instance.group.unwrap_or_else(|| match family(instance) {
         Family::V4 => Ipv4Addr::from(wire::GROUP_V4).into(),
         Family::V6 => Ipv6Addr::from(wire::GROUP_V6).into(),
-    }
+    })
 }
 
 /// Where this instance's adverts go: the group, or every peer.
@@ -170,11 +173,23 @@ pub(crate) fn message(
 
 /// A configured VIP as it is put on an interface.
 pub(crate) fn address(vip: &model::Vip, ifindex: u32) -> Vip {
+    let plain = Vip::new(ifindex, vip.address, vip.prefix_len);
+    let model::VipOptions { peer, preferred_lft, dad, home, mngtmpaddr, noprefixroute, no_track } =
+        vip.options;
+    let mut flags = plain.flags;
+    flags.set(AddressFlags::Nodad, !dad && vip.address.is_ipv6());
+    flags.set(AddressFlags::Homeaddress, home);
+    flags.set(AddressFlags::Managetempaddr, mngtmpaddr);
+    flags.set(AddressFlags::Noprefixroute, noprefixroute);
     Vip {
         label: vip.label.clone(),
         broadcast: vip.brd.and_then(|brd| broadcast(vip, brd)),
         scope: vip.scope.unwrap_or(0),
-        ..Vip::new(ifindex, vip.address, vip.prefix_len)
+        preferred: preferred_lft.unwrap_or(plain.preferred),
+        peer,
+        flags,
+        tracked: !no_track,
+        ..plain
     }
 }
 

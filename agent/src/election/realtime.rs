@@ -2,7 +2,9 @@
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::mman::{MlockAllFlags, mlockall};
+use nix::unistd::Pid;
 
 /// Above ordinary work and below the kernel's own threads (50 is where interrupt threads sit).
 const PRIORITY: libc::c_int = 40;
@@ -41,4 +43,42 @@ pub(crate) fn set_priority(wanted: Option<u8>) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// The CPUs that the calling thread may run on.
+pub(crate) fn affinity() -> Option<CpuSet> {
+    sched_getaffinity(Pid::from_raw(0)).ok()
+}
+
+/// Lets the calling thread run on these CPUs only, or again on those of `before` if there are none. The error is a
+/// line for the log.
+pub(crate) fn set_affinity(cpus: &[usize], before: Option<CpuSet>) -> Result<(), String> {
+    let mut set = CpuSet::new();
+    for cpu in cpus {
+        set.set(*cpu).map_err(|error| format!("vrrp_cpu_affinity: there can be no CPU {cpu}: {error}"))?;
+    }
+    let wanted = if cpus.is_empty() { before } else { Some(set) };
+    let Some(set) = wanted else { return Ok(()) };
+    sched_setaffinity(Pid::from_raw(0), &set)
+        .map_err(|error| format!("vrrp_cpu_affinity {cpus:?} is refused: {error}; are there such CPUs?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_bound_to_cpus_and_let_go_again() {
+        let before = affinity().unwrap();
+        let allowed: Vec<usize> =
+            (0..CpuSet::count()).filter(|cpu| before.is_set(*cpu).is_ok_and(|set| set)).collect();
+        set_affinity(&allowed[..1], None).unwrap();
+        let bound = affinity().unwrap();
+        let bound: Vec<usize> =
+            (0..CpuSet::count()).filter(|cpu| bound.is_set(*cpu).is_ok_and(|set| set)).collect();
+        assert_eq!(bound, allowed[..1]);
+        set_affinity(&[], Some(before)).unwrap();
+        assert_eq!(affinity(), Some(before));
+        assert!(set_affinity(&[CpuSet::count()], None).is_err());
+    }
 }

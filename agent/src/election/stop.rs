@@ -42,6 +42,7 @@ impl Driver {
         let stopped = self.registry.iter().all(|(_, instance)| instance.machine.state() == State::Init);
         if self.stopping && stopped {
             let all = self.registry.ids();
+            self.leave_statics();
             self.work_through();
             self.forget(&all);
             self.paths.unpin();

@@ -5,9 +5,9 @@ use vipward_vrrp::types::{Priority, State};
 
 use super::driver::Driver;
 use super::registry::Id;
-use crate::guard::estate::{Estate, Writer};
+use crate::guard::estate::{Estate, Undo, Writer};
 use crate::guard::will::{Ending, Will};
-use crate::net::Frame;
+use crate::net::{Frame, Owner, vmac};
 
 /// The will, and whether it is out of date.
 pub(super) struct Testament {
@@ -58,7 +58,20 @@ impl Driver {
         }
     }
 
+    /// What `id` brought besides its addresses.
+    fn undo(&self, id: Id) -> Vec<Undo> {
+        let requests = self.routing.removals(Owner(id.0)).into_iter().map(Undo::Request);
+        let settings = self.sysctls.restores(Owner(id.0));
+        let made = self.registry.get(id).and_then(|instance| instance.vmac.as_ref());
+        let vmac = made.map(|(ifindex, _)| Undo::Request(vmac::removal(*ifindex)));
+        requests
+            .chain(vmac)
+            .chain(settings.map(|(file, value)| Undo::Setting(file, value.to_owned())))
+            .collect()
+    }
+
     fn write_down(&mut self, id: Id, writer: &mut Writer) {
+        let undo = self.undo(id);
         let Some(instance) = self.registry.get_mut(id) else { return };
         let Some(key) = instance.key.filter(|_| instance.machine.state() == State::Master) else { return };
         let priority = instance.machine.priority();
@@ -72,6 +85,7 @@ impl Driver {
             adverts: &adverts,
             resignations: &resignations,
             vips: &instance.held,
+            undo: &undo,
         });
     }
 }

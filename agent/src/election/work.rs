@@ -11,6 +11,7 @@ use vipward_vrrp::types::State;
 use super::driver::{Driver, Next, QUIET};
 use super::message::{self, Level, Update};
 use super::registry::Id;
+use super::routes::ROUTES;
 use crate::clock;
 use crate::net::{Change, NetError, Outcome, Vip};
 
@@ -30,6 +31,7 @@ impl Driver {
     pub(super) fn has_urgent_work(&self) -> bool {
         self.sender.queued() > 0
             || self.addresses.pending() > 0
+            || self.routing.pending() > 0
             || !self.unpublished.is_empty()
             || !self.removed.is_empty()
             || self.leases.urgent()
@@ -48,12 +50,21 @@ impl Driver {
     /// Does a slice.
     pub(super) fn work(&mut self) {
         self.flush_adverts();
+        // What leads to an address goes before it, and comes after it.
+        if self.routing.removes_next() {
+            self.route_slice();
+        }
         if self.addresses.pending() > 0 {
             for outcome in self.addresses.apply_slice(ADDRESSES) {
                 self.address_outcome(&outcome);
             }
             // What else there is to do waits for a turn that brought no address: another instance's takeover
             // may be next, and its first announcement goes before everybody's repeats.
+            self.announce_first();
+            return;
+        }
+        if self.routing.pending() > 0 {
+            self.route_slice();
             self.announce_first();
             return;
         }
@@ -69,7 +80,7 @@ impl Driver {
 
     /// Does as many slices as there are addresses to change; what the system refused stays for later.
     pub(super) fn work_through(&mut self) {
-        for _ in 0..=self.addresses.pending() / ADDRESSES {
+        for _ in 0..=self.addresses.pending() / ADDRESSES + self.routing.pending().div_ceil(ROUTES) {
             self.work();
         }
     }
@@ -104,6 +115,10 @@ impl Driver {
     }
 
     fn address_outcome(&mut self, outcome: &Outcome) {
+        if matches!(outcome.result, Ok(Change::Restored)) {
+            // Routes from it went with it.
+            self.routing.reassert();
+        }
         let owner = outcome.owners.first().map(|owner| Id(owner.0));
         match (&outcome.result, owner) {
             (Ok(change @ (Change::Added | Change::Adopted | Change::Restored)), Some(id)) => {
@@ -146,7 +161,9 @@ impl Driver {
         }
         let mut failures = Vec::new();
         let sent = self.announcer.send_slice(ANNOUNCEMENTS, &mut failures);
-        self.stalled_until = (sent == 0 && failures.is_empty()).then(|| clock::now() + STALL);
+        // What waits for its interface's pace waits until then, and not for a queue to drain.
+        self.stalled_until = (sent == 0 && failures.is_empty())
+            .then(|| self.announcer.next().unwrap_or_else(|| clock::now() + STALL));
         self.announcements_failed(&failures);
     }
 

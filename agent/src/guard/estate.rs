@@ -28,6 +28,17 @@ pub struct Estate<'a> {
     pub resignations: &'a [Frame],
     /// Its addresses.
     pub vips: &'a [Vip],
+    /// What else it brought, to be undone before the addresses go.
+    pub undo: &'a [Undo],
+}
+
+/// Something to be undone, ready to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undo {
+    /// A finished rtnetlink request.
+    Request(Vec<u8>),
+    /// A file of the kernel's, and what it is to hold again.
+    Setting(String, String),
 }
 
 #[cfg(test)]
@@ -68,6 +79,24 @@ impl Writer {
             self.bytes.push(vip.prefix_len);
             self.address(vip.address);
         }
+        self.count(estate.undo.len());
+        for undo in estate.undo {
+            match undo {
+                Undo::Request(request) => {
+                    self.text(&[]);
+                    self.text(request);
+                }
+                Undo::Setting(file, value) => {
+                    self.text(file.as_bytes());
+                    self.text(value.as_bytes());
+                }
+            }
+        }
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        self.count(text.len());
+        self.bytes.extend_from_slice(text);
     }
 
     fn word(&mut self, word: u32) {
@@ -124,6 +153,8 @@ pub struct Master<'a> {
     pub resignations: Packets<'a>,
     /// Its addresses.
     pub vips: Vips<'a>,
+    /// What else it brought.
+    pub undo: Steps<'a>,
 }
 
 impl<'a> Iterator for Masters<'a> {
@@ -136,6 +167,7 @@ impl<'a> Iterator for Masters<'a> {
         let adverts = Packets::skip(cursor)?;
         let resignations = Packets::skip(cursor)?;
         let vips = Vips::skip(cursor)?;
+        let undo = Steps::skip(cursor)?;
         Some(Master {
             slot: (slot != NO_SLOT).then_some(slot),
             interval_ns,
@@ -143,6 +175,7 @@ impl<'a> Iterator for Masters<'a> {
             adverts,
             resignations,
             vips,
+            undo,
         })
     }
 }
@@ -210,6 +243,35 @@ impl Iterator for Vips<'_> {
     }
 }
 
+/// What a master brought besides: a file and its value, or an empty name and a request.
+#[derive(Clone, Debug)]
+pub struct Steps<'a> {
+    cursor: Cursor<'a>,
+    left: u32,
+}
+
+impl<'a> Steps<'a> {
+    fn skip(cursor: &mut Cursor<'a>) -> Option<Steps<'a>> {
+        let left = cursor.word()?;
+        let steps = Steps { cursor: *cursor, left };
+        let mut walk = steps.clone();
+        for _ in 0..left {
+            walk.next()?;
+        }
+        *cursor = walk.cursor;
+        Some(steps)
+    }
+}
+
+impl<'a> Iterator for Steps<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        Some((self.cursor.text()?, self.cursor.text()?))
+    }
+}
+
 /// What is left to read.
 #[derive(Clone, Copy, Debug)]
 struct Cursor<'a>(&'a [u8]);
@@ -219,6 +281,11 @@ impl<'a> Cursor<'a> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(taken)
+    }
+
+    fn text(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.word()?).ok()?;
+        self.take(length)
     }
 
     fn word(&mut self) -> Option<u32> {

@@ -1,12 +1,16 @@
 //! Carrying a will out.
 
+use std::ffi::CStr;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use netlink_packet_core::NLM_F_REQUEST;
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::libc::{self, IFA_LOCAL, RTM_DELADDR};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, send, socket};
+use nix::sys::stat::Mode;
+use nix::unistd::write;
 use vipward_common::lease::Lease;
 
 use super::estate::{Master, Packets};
@@ -15,6 +19,8 @@ use crate::net::advert;
 
 /// Length of a request to remove an IPv6 address, the longest there is.
 const REQUEST: usize = 16 + 8 + 20;
+/// Longest name of a setting, with the zero that ends it.
+const PATH: usize = 128;
 
 /// What the guard acts with, all of it opened at its start.
 pub(super) struct Hands {
@@ -54,9 +60,29 @@ impl Hands {
             }
         }
         for master in masters {
+            for (file, content) in master.undo {
+                self.undo(file, content);
+            }
             for (ifindex, prefix_len, address) in master.vips {
                 self.remove(ifindex, prefix_len, address);
             }
+        }
+    }
+
+    /// Undoes one step: a request to the kernel, or a setting of its. There is nobody to tell of a failure.
+    fn undo(&self, file: &[u8], content: &[u8]) {
+        if file.is_empty() {
+            let _ = send(self.routes.as_fd().as_raw_fd(), content, MsgFlags::MSG_DONTWAIT);
+            return;
+        }
+        let mut path = [0; PATH];
+        // Room for the zero that ends it.
+        let Some(room) = path.get_mut(..file.len()).filter(|_| file.len() < PATH) else { return };
+        room.copy_from_slice(file);
+        let Ok(path) = CStr::from_bytes_until_nul(&path) else { return };
+        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        if let Ok(opened) = open(path, flags, Mode::empty()) {
+            let _ = write(&opened, content);
         }
     }
 

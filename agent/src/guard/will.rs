@@ -182,7 +182,7 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
-    use crate::guard::estate::{Estate, Packets};
+    use crate::guard::estate::{Estate, Packets, Undo};
     use crate::net::{Frame, Vip};
 
     fn frame(last: u8) -> Frame {
@@ -203,6 +203,7 @@ mod tests {
                 adverts: &adverts,
                 resignations: &resignations,
                 vips: &vips,
+                undo: &[Undo::Request(vec![7; 24]), Undo::Setting("/proc/x".into(), "1".into())],
             };
             writer.add(&estate);
         }
@@ -225,6 +226,8 @@ mod tests {
         let vips: Vec<_> =
             master.vips.clone().map(|(on, length, address)| (on, length, address.to_string())).collect();
         assert_eq!(vips, [(3, 24, "10.0.0.50".to_owned()), (4, 128, "fd00::50".to_owned())]);
+        let steps: Vec<_> = master.undo.clone().collect();
+        assert_eq!(steps, [(&b""[..], &[7; 24][..]), (&b"/proc/x"[..], &b"1"[..])]);
         write(&agent, 1);
         assert_eq!(guard.masters().count(), 1, "the new one counts");
     }
@@ -286,6 +289,7 @@ mod tests {
             will.put(&Writer::from(damaged));
             for master in will.masters() {
                 let _ = (master.adverts.count(), master.resignations.count(), master.vips.count());
+                let _ = master.undo.count();
             }
         }
     }

@@ -7,8 +7,10 @@ use std::path::Path;
 
 use vipward_common::abi::{Counters, FLAG_UNICAST, Heard, Peer, RouterKey, Rules, Stranger};
 use vipward_common::lease::Lease;
+use vipward_vrrp::address::from_abi;
+use vipward_vrrp::types::Family;
 
-use super::group::Groups;
+use super::group::{self, Groups};
 use super::socket::SocketPath;
 use super::{Choice, Claim, Datapath, KernelError, Kind, LeaseOrder, Report, Timer, XdpPath};
 
@@ -32,8 +34,8 @@ pub struct Paths {
     socket: SocketPath,
     groups: Groups,
     attached: HashMap<u32, Attachment>,
-    /// Routers, and whether each counts in [`Groups`].
-    routers: HashMap<RouterKey, bool>,
+    /// Routers, and for which group each counts in [`Groups`].
+    routers: HashMap<RouterKey, Option<IpAddr>>,
     /// Interfaces where routers' addresses are fenced.
     guards: HashMap<RouterKey, Vec<u32>>,
     /// Why nothing outlives this process, if it was to.
@@ -137,20 +139,24 @@ impl Paths {
         }
     }
 
-    /// Joins the group, or leaves it, as the router's rules now want: a reload can turn multicast into unicast.
+    /// Joins the group, or leaves it, as the router's rules now want: a reload can turn multicast into unicast. The
+    /// sockets of the other path join the protocol's own group themselves, and hear any that this host is in.
     fn follow_membership(&mut self, key: &RouterKey, rules: &Rules) -> Result<(), KernelError> {
         let on_xdp =
             self.attached.get(&key.ifindex).is_some_and(|attachment| attachment.kind != Kind::Socket);
-        let wanted = on_xdp && rules.flags & FLAG_UNICAST == 0;
+        let family = if key.family == Family::V4.number() { Family::V4 } else { Family::V6 };
+        let group = from_abi(rules.destination, family);
+        let wanted =
+            (rules.flags & FLAG_UNICAST == 0 && (on_xdp || group != group::own(key.family))).then_some(group);
         let Some(joined) = self.routers.get_mut(key).filter(|joined| **joined != wanted) else {
             return Ok(());
         };
-        if wanted {
-            self.groups.join(key.ifindex, key.family)?;
-        } else {
-            self.groups.leave(key.ifindex, key.family);
+        if let Some(group) = wanted {
+            self.groups.join(key.ifindex, group)?;
         }
-        *joined = wanted;
+        if let Some(before) = std::mem::replace(joined, wanted) {
+            self.groups.leave(key.ifindex, before);
+        }
         Ok(())
     }
 
@@ -251,7 +257,7 @@ impl Datapath for Paths {
     /// As [`Paths::seat`], on an interface that has a path.
     fn add(&mut self, key: RouterKey, rules: &Rules, peers: &[(IpAddr, Peer)]) -> Result<(), KernelError> {
         self.path(&key)?.add(key, rules, peers)?;
-        self.routers.insert(key, false);
+        self.routers.insert(key, None);
         let joined = self.follow_membership(&key, rules);
         if joined.is_err() {
             // The first error is the one to tell.
@@ -262,8 +268,8 @@ impl Datapath for Paths {
 
     fn remove(&mut self, key: &RouterKey) -> Result<(), KernelError> {
         let removed = self.path(key)?.remove(key);
-        if self.routers.remove(key) == Some(true) {
-            self.groups.leave(key.ifindex, key.family);
+        if let Some(group) = self.routers.remove(key).flatten() {
+            self.groups.leave(key.ifindex, group);
         }
         self.detach_if_unused(key.ifindex);
         for ifindex in self.guards.remove(key).unwrap_or_default() {

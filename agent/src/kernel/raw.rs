@@ -132,7 +132,7 @@ fn open(ifindex: u32, family: Family) -> io::Result<Socket> {
             setsockopt(&socket, Ipv6RecvHopLimit, &true)?;
         }
     }
-    group::join(&socket, ifindex, family.number())?;
+    group::join(&socket, ifindex, group::own(family.number()))?;
     // Until it was bound it heard every interface, and what it heard there would count as heard here.
     for _ in 0..STRAYS {
         if nix::sys::socket::recv(socket.as_raw_fd(), &mut [0], MsgFlags::MSG_DONTWAIT).is_err() {

@@ -63,9 +63,12 @@ enum Presence {
     Absent,
     /// Somebody else removed it.
     Lost,
-    /// Present, but with attributes other than those wanted now, of which a removal has to name this one.
+    /// The same, and it stays away for as long as it is held.
+    Forgone,
+    /// Present, but with attributes other than those wanted now, of which a removal has to name these.
     Outdated {
         prefix_len: u8,
+        peer: Option<IpAddr>,
     },
 }
 
@@ -89,7 +92,8 @@ enum Need {
 impl Entry {
     fn need(&self) -> Need {
         match (self.holders.is_empty(), self.presence) {
-            (false, Presence::Present) | (true, Presence::Absent | Presence::Lost) => Need::Nothing,
+            (false, Presence::Present | Presence::Forgone)
+            | (true, Presence::Absent | Presence::Lost | Presence::Forgone) => Need::Nothing,
             (true, _) | (false, Presence::Outdated { .. }) => Need::Remove,
             (false, _) => Need::Add,
         }
@@ -98,17 +102,24 @@ impl Entry {
     /// Takes over what is wanted now.
     fn update(&mut self, vip: &Vip) {
         let before = std::mem::replace(&mut self.vip, vip.clone());
+        // Whether it is put back is nothing that the kernel knows of.
+        let before = Vip { tracked: vip.tracked, ..before };
         if self.presence == Presence::Present && before != *vip {
-            self.presence = Presence::Outdated { prefix_len: before.prefix_len };
+            self.presence = Presence::Outdated { prefix_len: before.prefix_len, peer: before.peer };
         }
     }
 
-    /// The prefix length that a request names: what is wanted, or what is to go.
-    fn prefix_len(&self) -> u8 {
+    /// The prefix length and the peer that a request names: what is wanted, or what is to go.
+    fn extent(&self) -> (u8, Option<IpAddr>) {
         match self.presence {
-            Presence::Outdated { prefix_len } => prefix_len,
-            _ => self.vip.prefix_len,
+            Presence::Outdated { prefix_len, peer } => (prefix_len, peer),
+            _ => (self.vip.prefix_len, self.vip.peer),
         }
+    }
+
+    /// What becomes of it once somebody else removed it.
+    fn without_it(&self) -> Presence {
+        if self.vip.tracked { Presence::Lost } else { Presence::Forgone }
     }
 
     fn owners(&self) -> Vec<Owner> {
@@ -218,7 +229,10 @@ impl Addresses {
                     continue;
                 }
                 Need::Add => requests.push(entry.vip.add()),
-                Need::Remove => requests.push(entry.vip.remove(entry.prefix_len())),
+                Need::Remove => {
+                    let (prefix_len, peer) = entry.extent();
+                    requests.push(entry.vip.remove(prefix_len, peer));
+                }
             }
             batch.push((key, need));
         }
@@ -255,9 +269,10 @@ impl Addresses {
                 {
                     return 0;
                 }
-                entry.presence = Presence::Lost;
+                entry.presence = entry.without_it();
+                let tracked = entry.vip.tracked;
                 self.enqueue(key);
-                1
+                usize::from(tracked)
             }
             LinkEvent::Gone { ifindex, .. } => {
                 // The index never comes back: the owners will hold their addresses on another.
@@ -279,8 +294,8 @@ impl Addresses {
         for (key, entry) in &mut self.entries {
             let there = present.get(key) == Some(&entry.vip.prefix_len);
             if !there && entry.presence == Presence::Present && !entry.holders.is_empty() {
-                entry.presence = Presence::Lost;
-                missing.push(*key);
+                entry.presence = entry.without_it();
+                missing.extend(entry.vip.tracked.then_some(*key));
             }
         }
         for key in &missing {
@@ -351,9 +366,9 @@ impl Addresses {
         found: Option<u8>,
     ) -> Option<Outcome> {
         let entry = self.entries.get_mut(key)?;
-        let prefix_len = entry.prefix_len();
+        let (prefix_len, _) = entry.extent();
         if let (Err(_), Some(other)) = (&answer, found.filter(|found| *found != prefix_len)) {
-            entry.presence = Presence::Outdated { prefix_len: other };
+            entry.presence = Presence::Outdated { prefix_len: other, peer: None };
             self.enqueue(*key);
             return None;
         }

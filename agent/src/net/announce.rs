@@ -9,9 +9,13 @@ use std::net::IpAddr;
 
 use nix::errno::Errno;
 
+use vipward_vrrp::types::Mono;
+
+use crate::clock;
 use crate::net::error::NetError;
 use crate::net::lane::{Lane, Turn};
 use crate::net::link::Interface;
+use crate::net::pace::Paces;
 
 /// An address and where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +57,23 @@ fn is_ipv6_router(interface: &str) -> bool {
 #[derive(Default)]
 pub struct Announcer {
     lanes: BTreeMap<u32, Lane>,
+    paces: Paces,
 }
 
 impl Announcer {
     /// An announcer without sockets: each is opened with the first frame through its interface.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sets how fast frames may leave from now on.
+    pub fn set_paces(&mut self, paces: Paces) {
+        self.paces = paces;
+    }
+
+    /// When something may leave that waits for its interface's pace.
+    pub fn next(&self) -> Option<Mono> {
+        if self.paces.is_free() { None } else { self.paces.next(clock::now()) }
     }
 
     /// Queues `times` frames for an address. One that is waiting already is brought up to date and sent the
@@ -108,9 +123,12 @@ impl Announcer {
 
     fn send(&mut self, turn: Turn, max: usize, failures: &mut Vec<NetError>) -> usize {
         let (mut sent, before) = (0, failures.len());
-        for lane in self.lanes.values_mut() {
+        let free = self.paces.is_free();
+        let now = if free { Mono(0) } else { clock::now() };
+        for (ifindex, lane) in &mut self.lanes {
             let left = max.saturating_sub(sent + failures.len() - before);
-            sent += lane.send(turn, left, failures);
+            let paces = &mut self.paces;
+            sent += lane.send(turn, left, &mut |ipv6| free || paces.pass(*ifindex, ipv6, now), failures);
         }
         sent
     }

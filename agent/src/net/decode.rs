@@ -82,6 +82,7 @@ fn address(payload: &[u8]) -> Option<InterfaceAddress> {
         ifindex: header.index,
         // On a point-to-point link IFA_ADDRESS is the other end's; IPv6 mostly has no IFA_LOCAL.
         address: local.or(peer)?,
+        peer: peer.filter(|peer| local.is_some_and(|local| local != *peer)),
         prefix_len: header.prefix_len,
         scope: header.scope.into(),
         secondary: flags.contains(AddressFlags::Secondary),

@@ -34,6 +34,38 @@ pub enum NetError {
         /// The kernel's own sentence about it, when it gave one.
         detail: Option<Box<str>>,
     },
+    /// The kernel refused to add or remove a route or a rule.
+    #[error("cannot {action} the {what}: {}{}{}", errno.desc(), said(detail.as_deref()), routing_remedy(*errno))]
+    Routing {
+        /// "add" or "remove".
+        action: &'static str,
+        /// As it was configured.
+        what: String,
+        /// The kernel's answer.
+        errno: Errno,
+        /// The kernel's own sentence about it, when it gave one.
+        detail: Option<Box<str>>,
+    },
+    /// The kernel refused to make, set up or remove an interface.
+    #[error("cannot {action} the interface {name}: {}{}{}", errno.desc(), said(detail.as_deref()), interface_remedy(*errno))]
+    Interface {
+        /// "make", "find", "set up" or "remove".
+        action: &'static str,
+        /// Its name.
+        name: String,
+        /// The kernel's answer.
+        errno: Errno,
+        /// The kernel's own sentence about it, when it gave one.
+        detail: Option<Box<str>>,
+    },
+    /// The kernel refused a table of nftables.
+    #[error("`no_accept` is NOT in force: cannot set up the nftables table {table}: {}{}", errno.desc(), firewall_remedy(*errno))]
+    Firewall {
+        /// Its name.
+        table: String,
+        /// The kernel's answer.
+        errno: Errno,
+    },
     /// A table of the kernel could not be read.
     #[error("cannot list {what}: {}", errno.desc())]
     Dump {
@@ -62,6 +94,9 @@ impl NetError {
         match self {
             NetError::Open { errno, .. }
             | NetError::Address { errno, .. }
+            | NetError::Routing { errno, .. }
+            | NetError::Firewall { errno, .. }
+            | NetError::Interface { errno, .. }
             | NetError::Dump { errno, .. }
             | NetError::Send { errno, .. } => *errno,
         }
@@ -101,6 +136,35 @@ fn address_remedy(errno: Errno, address: IpAddr) -> &'static str {
         Errno::EPERM | Errno::EACCES => ": run as root, or grant CAP_NET_ADMIN",
         Errno::ENODEV | Errno::ENXIO => ": the interface is gone; waiting for it to return",
         Errno::EINVAL => ": is the prefix length right for this address?",
+        _ => "",
+    }
+}
+
+fn routing_remedy(errno: Errno) -> &'static str {
+    match errno {
+        Errno::EPERM | Errno::EACCES => ": run as root, or grant CAP_NET_ADMIN",
+        Errno::ENETUNREACH | Errno::EHOSTUNREACH => ": no interface reaches the gateway; see `onlink`",
+        Errno::ENETDOWN => ": the interface is down; trying again",
+        Errno::ENODEV | Errno::ENXIO => ": the interface is gone; waiting for it to return",
+        Errno::EINVAL => ": is the source an address of this host, and does the scope suit the gateway?",
+        _ => "",
+    }
+}
+
+fn interface_remedy(errno: Errno) -> &'static str {
+    match errno {
+        Errno::EPERM | Errno::EACCES => ": run as root, or grant CAP_NET_ADMIN",
+        Errno::EOPNOTSUPP => ": this kernel has no macvlan (CONFIG_MACVLAN)",
+        Errno::EBUSY | Errno::EADDRINUSE => ": another macvlan there has this virtual MAC already",
+        Errno::EINVAL => ": a macvlan needs an Ethernet interface that is no macvlan itself",
+        _ => "",
+    }
+}
+
+fn firewall_remedy(errno: Errno) -> &'static str {
+    match errno {
+        Errno::EPERM | Errno::EACCES => ": run as root, or grant CAP_NET_ADMIN",
+        Errno::EPROTONOSUPPORT | Errno::EOPNOTSUPP | Errno::EINVAL => ": this kernel has no nftables",
         _ => "",
     }
 }

@@ -83,9 +83,16 @@ impl Lane {
         self.pending.len()
     }
 
-    /// Sends at most `max` frames of a queue and returns how many went out.
-    pub(super) fn send(&mut self, turn: Turn, max: usize, failures: &mut Vec<NetError>) -> usize {
-        let taken = self.take(turn, max);
+    /// Sends at most `max` frames of a queue and returns how many went out. `gate` says whether one more may leave
+    /// now, of IPv6 or not.
+    pub(super) fn send(
+        &mut self,
+        turn: Turn,
+        max: usize,
+        gate: &mut impl FnMut(bool) -> bool,
+        failures: &mut Vec<NetError>,
+    ) -> usize {
+        let taken = self.take(turn, max, gate);
         if taken.is_empty() {
             return 0;
         }
@@ -94,7 +101,7 @@ impl Lane {
     }
 
     /// Moves up to `max` frames of a queue into the outbox. Repeats wait until each address was announced once.
-    fn take(&mut self, turn: Turn, max: usize) -> Vec<Place> {
+    fn take(&mut self, turn: Turn, max: usize, gate: &mut impl FnMut(bool) -> bool) -> Vec<Place> {
         let queue = match turn {
             Turn::First => &mut self.first,
             Turn::Repeats if self.first.is_empty() => &mut self.repeats,
@@ -107,6 +114,10 @@ impl Lane {
                 continue;
             };
             let Announcement { ifindex, mac, address, router } = pending.announcement;
+            if !gate(address.is_ipv6()) {
+                queue.push_front(place);
+                break;
+            }
             self.outbox.push(destination(ifindex, address), |frame| match address {
                 IpAddr::V4(address) => garp::write(frame, mac, address),
                 IpAddr::V6(address) => na::write(frame, mac, address, router),
@@ -218,7 +229,7 @@ mod tests {
 
     /// A slice's addresses, of which a transmit queue takes the first `room`.
     fn slice(lane: &mut Lane, turn: Turn, max: usize, room: usize) -> Vec<u8> {
-        let taken = lane.take(turn, max);
+        let taken = lane.take(turn, max, &mut |_| true);
         lane.outbox.clear();
         let last = |(address, _): &Place| if let IpAddr::V4(v4) = address { v4.octets()[3] } else { 0 };
         let mut sent: Vec<u8> = taken.iter().map(last).collect();
@@ -253,6 +264,20 @@ mod tests {
     }
 
     #[test]
+    fn what_must_not_leave_yet_keeps_its_place() {
+        let mut lane = Lane::default();
+        for last in 1..=3 {
+            lane.queue(announcement(last), 1);
+        }
+        let mut open = true;
+        let taken = lane.take(Turn::First, 9, &mut |_| std::mem::take(&mut open));
+        lane.outbox.clear();
+        assert_eq!(taken.len(), 1);
+        assert_eq!(lane.settle(Turn::First, taken, Vec::new(), &mut Vec::new()), 1);
+        assert_eq!(first(&mut lane, 9), [2, 3]);
+    }
+
+    #[test]
     fn what_a_full_queue_refuses_keeps_its_place_and_its_repeats() {
         let mut lane = Lane::default();
         for last in 1..=4 {
@@ -273,7 +298,7 @@ mod tests {
         for last in 1..=3 {
             lane.queue(announcement(last), 2);
         }
-        let taken = lane.take(Turn::First, 9);
+        let taken = lane.take(Turn::First, 9, &mut |_| true);
         let mut failures = Vec::new();
         let refused = vec![(0, refusal(Errno::EPERM)), (2, refusal(Errno::EAGAIN))];
         assert_eq!(lane.settle(Turn::First, taken, refused, &mut failures), 1);
@@ -291,7 +316,7 @@ mod tests {
         }
         let mut failures = Vec::new();
         let mut attempt = |lane: &mut Lane, turn| {
-            let taken = lane.take(turn, 9);
+            let taken = lane.take(turn, 9, &mut |_| true);
             let refused = (0..taken.len()).map(|position| (position, refusal(Errno::ENOBUFS))).collect();
             assert_eq!(lane.settle(turn, taken, refused, &mut failures), 0);
             failures.len()

@@ -52,6 +52,8 @@ pub struct InterfaceAddress {
     pub ifindex: u32,
     /// The local address.
     pub address: IpAddr,
+    /// The other end, on a point-to-point link.
+    pub peer: Option<IpAddr>,
     /// Length of its prefix in bits.
     pub prefix_len: u8,
     /// `RT_SCOPE_…`: 0 is global, 253 link.
@@ -271,6 +273,7 @@ mod tests {
         InterfaceAddress {
             ifindex: 2,
             address: address.parse().unwrap(),
+            peer: None,
             prefix_len,
             scope: 0,
             secondary: false,

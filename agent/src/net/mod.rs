@@ -7,7 +7,11 @@
 //! * [`link`]: which interfaces and addresses exist, as a table and as a stream of changes;
 //! * [`advert`]: adverts through the IP output path, batched;
 //! * [`announce`]: gratuitous ARP ([`garp`]) and unsolicited neighbour advertisements ([`na`]), batched, in a
-//!   `lane` per interface;
+//!   `lane` per interface, as fast as its [`pace`] allows;
+//! * [`routing`]: the desired set of routes and rules, each of which is a [`route`]'s entry;
+//! * [`vmac`]: interfaces with a virtual MAC;
+//! * [`firewall`]: what keeps packets for the VIPs from this host's services;
+//! * [`sysctl`]: settings of interfaces, for as long as they are needed;
 //! * [`netlink`]: the rtnetlink socket below the first two; `socket`: the raw sockets below the others.
 
 pub mod address;
@@ -16,13 +20,19 @@ pub mod announce;
 mod decode;
 pub mod error;
 mod expel;
+pub mod firewall;
 pub mod garp;
 mod lane;
 pub mod link;
 pub mod na;
 pub mod netlink;
+pub mod pace;
+pub mod route;
+pub mod routing;
 mod socket;
+pub mod sysctl;
 pub mod vip;
+pub mod vmac;
 
 pub use address::{Addresses, Change, Outcome, Owner};
 pub use advert::{AdvertSender, Frame, FrameError};
@@ -30,4 +40,8 @@ pub use announce::{Announcement, Announcer};
 pub use error::NetError;
 pub use expel::expel;
 pub use link::{Interface, InterfaceAddress, LinkEvent, Links, Monitor};
+pub use pace::{Paces, Pauses};
+pub use route::Entry;
+pub use routing::{Routed, Routing};
+pub use sysctl::{Setting, Sysctls};
 pub use vip::Vip;

@@ -24,9 +24,19 @@ pub struct Vip {
     pub broadcast: Option<Ipv4Addr>,
     /// IPv4: `RT_SCOPE_…`, 0 for global. IPv6 scopes follow from the address.
     pub scope: u8,
-    /// IPv6: never chosen as a source by the kernel (preferred lifetime 0), though it answers as any other.
-    pub deprecated: bool,
+    /// IPv6: for how many seconds the kernel may choose it as a source, `u32::MAX` for ever. It answers as any other
+    /// in any case.
+    pub preferred: u32,
+    /// The other end of a point-to-point link.
+    pub peer: Option<IpAddr>,
+    /// Further properties, by the kernel's names. IPv6: without `Nodad` it is of no use for a second or more.
+    pub flags: AddressFlags,
+    /// Whether it is put back when somebody else removes it.
+    pub tracked: bool,
 }
+
+/// A preferred lifetime without an end.
+const FOREVER: u32 = u32::MAX;
 
 impl Vip {
     /// A virtual address with keepalived's defaults: global, no broadcast, an IPv6 /128 deprecated so that
@@ -39,13 +49,18 @@ impl Vip {
             label: None,
             broadcast: None,
             scope: 0,
-            deprecated: address.is_ipv6() && prefix_len == 128,
+            preferred: if address.is_ipv6() && prefix_len == 128 { 0 } else { FOREVER },
+            peer: None,
+            // Duplicate address detection would leave the address unusable, and the election has just settled whose
+            // it is.
+            flags: if address.is_ipv6() { AddressFlags::Nodad } else { AddressFlags::empty() },
+            tracked: true,
         }
     }
 
     /// An address as an interface has it, to be removed from there.
     pub fn found(held: &InterfaceAddress) -> Self {
-        Self::new(held.ifindex, held.address, held.prefix_len)
+        Self { peer: held.peer, ..Self::new(held.ifindex, held.address, held.prefix_len) }
     }
 
     /// Whether this is the address that was found.
@@ -62,25 +77,27 @@ impl Vip {
                 message.attributes.extend(self.broadcast.map(AddressAttribute::Broadcast));
                 message.attributes.extend(self.label.clone().map(AddressAttribute::Label));
             }
-            IpAddr::V6(_) => {
-                // Duplicate address detection would leave the address unusable for a second or more, and the
-                // election has just settled whose it is.
-                message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
-                if self.deprecated {
-                    let mut lifetime = CacheInfo::default();
-                    lifetime.ifa_valid = u32::MAX;
-                    lifetime.ifa_preferred = 0;
-                    message.attributes.push(AddressAttribute::CacheInfo(lifetime));
-                }
+            IpAddr::V6(_) if self.preferred != FOREVER => {
+                let mut lifetime = CacheInfo::default();
+                lifetime.ifa_valid = FOREVER;
+                lifetime.ifa_preferred = self.preferred;
+                message.attributes.push(AddressAttribute::CacheInfo(lifetime));
             }
+            IpAddr::V6(_) => {}
+        }
+        message.attributes.push(AddressAttribute::Address(self.peer.unwrap_or(self.address)));
+        if !self.flags.is_empty() {
+            message.attributes.push(AddressAttribute::Flags(self.flags));
         }
         Request { message: RouteNetlinkMessage::NewAddress(message), flags: NLM_F_CREATE | NLM_F_EXCL }
     }
 
-    /// The request that takes it off, without label and scope: an address that was found in place may have
-    /// others. It must name the prefix length that the address has there.
-    pub(super) fn remove(&self, prefix_len: u8) -> Request {
+    /// The request that takes it off, without label and scope: an address that was found in place may have others.
+    /// The kernel compares the prefix length only if the peer, or else the address itself, is named as well. Both must
+    /// be those that the address has there.
+    pub(super) fn remove(&self, prefix_len: u8, peer: Option<IpAddr>) -> Request {
         let mut message = self.identity();
+        message.attributes.push(AddressAttribute::Address(peer.unwrap_or(self.address)));
         message.header.prefix_len = prefix_len;
         Request { message: RouteNetlinkMessage::DelAddress(message), flags: 0 }
     }
@@ -91,8 +108,7 @@ impl Vip {
             if self.address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         message.header.prefix_len = self.prefix_len;
         message.header.index = self.ifindex;
-        message.attributes =
-            vec![AddressAttribute::Local(self.address), AddressAttribute::Address(self.address)];
+        message.attributes = vec![AddressAttribute::Local(self.address)];
         message
     }
 }

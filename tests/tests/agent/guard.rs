@@ -121,9 +121,20 @@ fn what_is_kept_is_yielded_to_a_better_router() -> Result<()> {
 
 #[test]
 fn unfence_removes_what_a_dead_agent_and_its_guard_left() -> Result<()> {
-    let mut pair = Pair::settled(Form::V3, VIPWARD, Kind::Keepalived)?;
+    unfence(&[])
+}
+
+#[test]
+fn unfence_removes_vips_behind_a_virtual_mac() -> Result<()> {
+    unfence(&["use_vmac"])
+}
+
+fn unfence(lines: &[&str]) -> Result<()> {
+    let mut pair = Pair::new(Form::V3, VIPWARD, Kind::Keepalived)?;
+    pair.a.conf = lines.iter().fold(pair.a.conf.clone(), |conf, line| conf.with(*line));
+    pair.settle()?;
     let agent = pair.a.peer.as_ref().and_then(|peer| peer.agent()).context("an agent")?;
-    let refused = agent.ask(&["unfence"]).expect_err("an agent runs");
+    let refused = agent.ask(&["unfence"]).err().context("it did so while an agent runs")?;
     pair.ensure(format!("{refused:#}").contains("stop it first"), || format!("{refused:#}"))?;
     pair.a.kill();
     pair.ensure(pair.a.host.holds(pair.form.vip()), || "nothing was left behind".to_owned())?;

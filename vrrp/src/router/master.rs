@@ -107,7 +107,10 @@ impl Router {
             return self.step_back(heard, Cause::GreaterAddress(heard));
         }
         let garp = self.params.garp;
-        let mut actions = Actions::from([Action::Advertise { priority: self.priority() }]);
+        let mut actions = Actions::none();
+        if !self.params.lower_prio_no_advert {
+            actions.push(Action::Advertise { priority: self.priority() });
+        }
         if mastership.quiet_until <= now {
             announce(&mut actions, garp.lower_prio_repeat);
             mastership.after_rival = later(now, garp.lower_prio_delay, garp.lower_prio_repeat);
@@ -174,7 +177,16 @@ impl Router {
     }
 
     fn step_back(&mut self, rival: Heard, cause: Cause) -> Actions {
-        self.yield_to(self.learned(rival), Some(rival.master()), cause)
+        let own = Action::Advertise { priority: self.priority() };
+        let stepped_back = self.yield_to(self.learned(rival), Some(rival.master()), cause);
+        if !self.params.higher_prio_send_advert {
+            return stepped_back;
+        }
+        let mut actions = Actions::from([own]);
+        for action in stepped_back {
+            actions.push(action);
+        }
+        actions
     }
 
     /// The interval in force once `rival` is the master.

@@ -31,6 +31,11 @@ pub struct Params {
     pub down_adverts: u8,
     /// Gratuitous ARP and unsolicited neighbour adverts.
     pub garp: Garp,
+    /// As MASTER, leave the advert of a losing master unanswered (RFC 5798 §6.4.3; RFC 9568 answers it).
+    pub lower_prio_no_advert: bool,
+    /// As MASTER, advertise once more before a rival is given way to: it then hears of a losing master, and tells the
+    /// neighbours again.
+    pub higher_prio_send_advert: bool,
 }
 
 impl Params {
@@ -48,6 +53,8 @@ impl Params {
             preempt_delay: Duration::ZERO,
             down_adverts: DOWN_TIMER_ADVERTS,
             garp: Garp::default(),
+            lower_prio_no_advert: false,
+            higher_prio_send_advert: false,
         }
     }
 }

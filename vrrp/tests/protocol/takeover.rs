@@ -335,3 +335,28 @@ fn causes_read_as_the_end_of_a_log_line() {
     let silent = Cause::MasterSilent(Master { source: address(11), priority: Priority(150) });
     assert_eq!(silent.to_string(), "master 192.0.2.11 fell silent");
 }
+
+/// RFC 5798 §6.4.3 discards the advert of a losing master; keepalived and RFC 9568 answer it.
+#[test]
+fn a_losing_master_is_left_without_an_answer_where_that_is_wanted() {
+    let mut router = in_state(State::Master, Params { lower_prio_no_advert: true, ..params() });
+    let actions = hear(&mut router, MASTER_SINCE + 10, heard(11, 50));
+    assert!(!actions.iter().any(|action| matches!(action, Action::Advertise { .. })), "{actions:?}");
+    assert!(
+        actions.iter().any(|action| matches!(action, Action::Announce { .. })),
+        "neighbours are told all the same"
+    );
+    let resigned = hear(&mut router, MASTER_SINCE + 20, heard(11, 0));
+    assert_eq!(resigned, [Action::Advertise { priority: Priority(100) }]);
+}
+
+#[test]
+fn a_rival_is_told_of_the_losing_master_before_it_steps_back() {
+    for (wanted, expected) in [(false, 0), (true, 1)] {
+        let mut router = in_state(State::Master, Params { higher_prio_send_advert: wanted, ..params() });
+        let actions = hear(&mut router, MASTER_SINCE + 10, heard(11, 200));
+        let own = Action::Advertise { priority: Priority(100) };
+        assert_eq!(actions.iter().take_while(|action| **action == own).count(), expected, "{actions:?}");
+        assert_eq!(router.state(), State::Backup);
+    }
+}

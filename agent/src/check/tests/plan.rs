@@ -7,8 +7,8 @@ use super::super::plan::{Plan, tracked};
 use super::super::tracking::{Health, Kind, effective};
 use super::*;
 use crate::config::model::{
-    Checksum, Command, Config, Family, Garp, Globals, How, Instance, Location, Notify, NotifyScript, Script,
-    State, TrackInterface, TrackScript, User, Version,
+    Checksum, Command, Config, Family, Garp, Globals, How, Instance, Location, Notify, NotifyScript, Pacing,
+    Script, State, Statics, TrackInterface, TrackScript, User, Version,
 };
 
 fn at() -> Location {
@@ -67,11 +67,20 @@ fn instance() -> Instance {
         down_adverts: 3,
         vips: Vec::new(),
         track_primary: true,
+        vmac: None,
+        routes: Vec::new(),
+        rules: Vec::new(),
         track_scripts: vec![track("used", None), track("other", Some(5))],
         track_interfaces: vec![TrackInterface { name: "eth1".into(), weight: -30, reverse: false, at: at() }],
         track_files: Vec::new(),
         track_processes: Vec::new(),
+        accept: true,
+        promote_secondaries: false,
         garp: Garp::default(),
+        group: None,
+        ttl: 255,
+        lower_prio_no_advert: false,
+        higher_prio_send_advert: false,
         notify: Notify {
             master: Some(NotifyScript { command: command("/bin/m"), user: Some(user("nobody")), at: at() }),
             ..Notify::default()
@@ -89,6 +98,9 @@ fn config() -> Config {
         processes: Vec::new(),
         instances: vec![instance()],
         groups: Vec::new(),
+        statics: Statics::default(),
+        pacing: Pacing::default(),
+        link_delays: Vec::new(),
     }
 }
 

@@ -4,25 +4,20 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::config::diagnostic::{Findings, did_you_mean, quoted};
 use crate::config::lex::Word;
-use crate::config::model::{Broadcast, Peer, Vip};
+use crate::config::model::{Broadcast, Peer, Vip, VipOptions};
 use crate::config::tree::Node;
 
 use super::values;
 
-/// Options of a VIP that do what they do in keepalived.
-const OPTIONS: [&str; 5] = ["dev", "label", "brd", "broadcast", "scope"];
-/// keepalived's others, with the number of words that follow.
-const LATER_OPTIONS: [(&str, usize); 10] = [
-    ("peer", 1),
-    ("preferred_lft", 1),
-    ("track_group", 1),
-    ("home", 0),
-    ("-nodad", 0),
-    ("mngtmpaddr", 0),
-    ("noprefixroute", 0),
-    ("autojoin", 0),
-    ("no_track", 0),
-    ("use_vmac", 0),
+/// Options of an address that have a value.
+const OPTIONS: [&str; 7] = ["dev", "label", "brd", "broadcast", "scope", "peer", "preferred_lft"];
+/// Options that have none.
+const FLAGS: [&str; 5] = ["-nodad", "home", "mngtmpaddr", "noprefixroute", "no_track"];
+/// keepalived's others, with the number of words that follow, and what is said of them.
+const REFUSED_OPTIONS: [(&str, usize, &str); 3] = [
+    ("track_group", 1, "is not supported: one that somebody removes is put back, whoever is MASTER"),
+    ("autojoin", 0, "is for multicast addresses: the kernel refuses it for any other"),
+    ("use_vmac", 0, "is not supported: the instance's `use_vmac` is for VIPs without a `dev`"),
 ];
 /// rtnetlink's scopes by name.
 const SCOPES: [(&str, u8); 5] =
@@ -46,8 +41,17 @@ pub(super) fn vip(node: &Node, in_adverts: bool, findings: &mut Findings) -> Opt
         findings.error(&word.at, format!("{} cannot be the address of a host", quoted(&word.text)));
         return None;
     }
-    let at = word.at.clone();
-    let mut vip = Vip { address, prefix_len, dev: None, label: None, brd: None, scope: None, in_adverts, at };
+    let mut vip = Vip {
+        address,
+        prefix_len,
+        dev: None,
+        label: None,
+        brd: None,
+        scope: None,
+        options: VipOptions::default(),
+        in_adverts,
+        at: word.at.clone(),
+    };
     let mut words = node.args().iter();
     let mut unknown = false;
     while let Some(option) = words.next() {
@@ -57,18 +61,67 @@ pub(super) fn vip(node: &Node, in_adverts: bool, findings: &mut Findings) -> Opt
                 return None;
             };
             set_option(&mut vip, option, value, findings)?;
-        } else if let Some((name, values)) = LATER_OPTIONS.iter().find(|(name, _)| *name == option.text) {
-            findings.strict(&option.at, format!("keepalived's `{name}` of an address is not supported yet"));
+        } else if FLAGS.contains(&option.text.as_str()) {
+            set_flag(&mut vip, option, findings);
+        } else if let Some((name, values, why)) =
+            REFUSED_OPTIONS.iter().find(|(name, ..)| *name == option.text)
+        {
+            findings.strict(&option.at, format!("`{name}` of an address {why}"));
             words = words.as_slice().get(*values..).unwrap_or_default().iter();
         } else if !std::mem::replace(&mut unknown, true) {
             // Only the first: the next word is likely to be its value.
-            let options = || OPTIONS.into_iter().chain(LATER_OPTIONS.iter().map(|(name, _)| *name));
+            let options = || OPTIONS.into_iter().chain(FLAGS);
             findings
                 .strict(&option.at, format!("{} is no option of an address", quoted(&option.text)))
                 .maybe_help(|| own_line(&option.text).or_else(|| did_you_mean(&option.text, options())));
         }
     }
+    if vip.options.peer.is_some() {
+        // What the length belongs to on such a link is the peer, and keepalived gives it none.
+        if word.text.contains('/') {
+            findings.warning(&word.at, "an address with a `peer` has no prefix length: it is ignored");
+        }
+        vip.prefix_len = if address.is_ipv4() { 32 } else { 128 };
+    }
     Some(vip)
+}
+
+fn set_flag(vip: &mut Vip, option: &Word, findings: &mut Findings) {
+    let options = &mut vip.options;
+    let only_ipv6 = match option.text.as_str() {
+        "noprefixroute" => {
+            options.noprefixroute = true;
+            false
+        }
+        "no_track" => {
+            options.no_track = true;
+            false
+        }
+        "-nodad" => {
+            options.dad = true;
+            true
+        }
+        "home" => {
+            options.home = true;
+            true
+        }
+        _ => {
+            options.mngtmpaddr = true;
+            true
+        }
+    };
+    if only_ipv6 && vip.address.is_ipv4() {
+        findings.warning(&option.at, format!("{} means nothing to an IPv4 address", quoted(&option.text)));
+        vip.options = VipOptions { dad: false, home: false, mngtmpaddr: false, ..vip.options };
+    }
+    if vip.options.dad && option.text == "-nodad" {
+        findings
+            .warning(
+                &option.at,
+                "with `-nodad` the address serves only once nobody else was found to have it",
+            )
+            .help("that takes a second or more after each takeover: leave it away");
+    }
 }
 
 /// Advice for who writes a second address behind the first.
@@ -85,6 +138,25 @@ fn set_option(vip: &mut Vip, option: &Word, value: &Word, findings: &mut Finding
             findings.warning(&option.at, "a label means nothing to an IPv6 address");
         }
         "label" => vip.label = Some(values::label(value, findings)?),
+        "peer" => {
+            let peer = values::address(value, findings)?;
+            if peer.is_ipv4() != vip.address.is_ipv4() {
+                findings.error(&value.at, format!("{peer} is not of the family of {}", vip.address));
+                return None;
+            }
+            vip.options.peer = Some(peer);
+        }
+        "preferred_lft" => {
+            let seconds = match value.text.as_str() {
+                "forever" => u32::MAX,
+                _ => values::number(value, 0..=u32::MAX, findings)?,
+            };
+            if vip.address.is_ipv6() {
+                vip.options.preferred_lft = Some(seconds);
+            } else {
+                findings.warning(&option.at, "keepalived sets no lifetime of an IPv4 address: it is ignored");
+            }
+        }
         _ if vip.address.is_ipv6() => {
             findings.error(&option.at, "an IPv6 address has no broadcast address");
             return None;

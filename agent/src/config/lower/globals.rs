@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use crate::config::diagnostic::Findings;
 use crate::config::keywords::Place;
-use crate::config::lex::Word;
-use crate::config::model::{Checksum, Garp, Globals, Version};
+use crate::config::model::{Checksum, Family, Globals, Pace, Version};
 use crate::config::tree::Node;
 use vipward_common::timing::DOWN_TIMER_ADVERTS;
 
+use super::garp::GarpLines;
+use super::sending::{self, Sending};
 use super::told::{self, Told};
 use super::track::Weights;
 use super::{unsupported, values, walk};
@@ -21,11 +22,21 @@ pub(super) struct Defaults {
     /// `vrrp_version`
     pub(super) version: Version,
     /// `vrrp_garp_master_…`
-    pub(super) garp: Garp,
+    pub(super) garp: GarpLines,
+    /// `vrrp_garp_interval`, `vrrp_gna_interval`
+    pub(super) pace: Pace,
+    /// `vrrp_mcast_group4`, `vrrp_mcast_group6`, `vrrp_lower_prio_no_advert` and `vrrp_higher_prio_send_advert`
+    pub(super) sending: Sending,
     /// `vrrp_down_timer_adverts`
     pub(super) down_adverts: u8,
     /// `vrrp_check_unicast_src`. keepalived's default is no; accepting adverts from anybody helps nobody.
     pub(super) check_unicast_src: bool,
+    /// `default_interface`: carries static addresses without a `dev`
+    pub(super) interface: Option<String>,
+    /// `vmac_prefix`
+    pub(super) vmac_prefix: Option<String>,
+    /// `vrrp_strict`
+    pub(super) strict: bool,
     /// `v3_checksum_as_v2`
     pub(super) checksum: Checksum,
     /// `vrrp_notify_priority_changes`
@@ -45,9 +56,14 @@ impl Default for Defaults {
         Defaults {
             globals: Globals::default(),
             version: Version::V2,
-            garp: Garp::default(),
+            garp: GarpLines::default(),
+            pace: Pace::default(),
+            sending: Sending::default(),
             down_adverts: DOWN_TIMER_ADVERTS,
             check_unicast_src: true,
+            interface: None,
+            vmac_prefix: None,
+            strict: false,
             checksum: Checksum::PseudoHeader,
             priority_changes: false,
             told: Told::default(),
@@ -67,14 +83,30 @@ impl Defaults {
     }
 
     fn set(&mut self, keyword: &str, node: &Node, findings: &mut Findings) -> Option<()> {
-        if let Some(garp) = keyword.strip_prefix("vrrp_").filter(|rest| rest.starts_with("garp_")) {
-            return set_garp(&mut self.garp, garp, node, findings);
-        }
         if told::is_here(keyword) {
             return self.told.set(keyword, node, findings);
         }
         match keyword {
             "vrrp_notify_priority_changes" => self.priority_changes = values::flag(node, findings)?,
+            "vrrp_garp_interval" => self.pace.arp = sending::pace(node, findings)?,
+            "vrrp_gna_interval" => self.pace.na = sending::pace(node, findings)?,
+            "vrrp_min_garp" => {
+                if values::flag(node, findings)? {
+                    self.garp.minimise();
+                }
+            }
+            "vrrp_vmac_garp_intvl" => self.garp.set("garp_extra_if", node, findings)?,
+            "vrrp_mcast_group4" => self.sending.group_v4 = Some(sending::group(node, Family::V4, findings)?),
+            "vrrp_mcast_group6" => self.sending.group_v6 = Some(sending::group(node, Family::V6, findings)?),
+            "vrrp_lower_prio_no_advert" => self.sending.lower_prio_no_advert = values::flag(node, findings)?,
+            "vrrp_higher_prio_send_advert" => {
+                self.sending.higher_prio_send_advert = values::flag(node, findings)?;
+            }
+            "vrrp_cpu_affinity" => self.globals.cpu_affinity = sending::cpus(node, findings)?,
+            _ if keyword.starts_with("vrrp_garp_") => {
+                self.garp.set(keyword.trim_start_matches("vrrp_"), node, findings)?;
+            }
+            "vrrp_strict" => self.strict = true,
             "enable_script_security" => self.globals.script_security = true,
             "vrrp_check_unicast_src" => self.check_unicast_src = values::flag(node, findings)?,
             "v3_checksum_as_v2" => self.checksum = checksum(node, findings)?,
@@ -83,6 +115,8 @@ impl Defaults {
                 let word = node.args().first()?;
                 match keyword {
                     "router_id" => self.globals.router_id = Some(word.text.clone()),
+                    "vmac_prefix" => self.vmac_prefix = Some(values::interface(word, findings)?),
+                    "default_interface" => self.interface = Some(values::interface(word, findings)?),
                     "vrrp_version" => self.version = values::version(word, findings)?,
                     "vrrp_rt_priority" => {
                         self.globals.rt_priority = Some(values::number(word, 1..=99, findings)?);
@@ -107,30 +141,3 @@ pub(super) fn checksum(node: &Node, findings: &mut Findings) -> Option<Checksum>
 
 /// Longest time that a start may be delayed: a day is a mistake already.
 const MAX_STARTUP_DELAY: Duration = Duration::from_hours(24);
-/// Longest delay or interval of GARP, in seconds: a day, as keepalived has it for the extra ones.
-const MAX_GARP_SECS: u64 = 86_400;
-/// Most GARPs per address and set. keepalived has no bound; more in one burst is a flood.
-const MAX_GARP_REPEAT: u32 = 255;
-
-/// A `garp_master_…` line, of an instance or (with `vrrp_` before it) of `global_defs`.
-pub(super) fn set_garp(garp: &mut Garp, keyword: &str, node: &Node, findings: &mut Findings) -> Option<()> {
-    let word = node.args().first()?;
-    match keyword {
-        "garp_master_delay" => garp.delay = values::whole_seconds(word, 0..=MAX_GARP_SECS, findings)?,
-        "garp_master_repeat" => garp.repeat = garp_repeat(word, findings)?,
-        "garp_master_refresh" => garp.refresh = values::whole_seconds(word, 0..=MAX_GARP_SECS, findings)?,
-        "garp_master_refresh_repeat" => garp.refresh_repeat = garp_repeat(word, findings)?,
-        _ => unsupported(node, findings),
-    }
-    Some(())
-}
-
-fn garp_repeat(word: &Word, findings: &mut Findings) -> Option<u32> {
-    let repeat = values::count(word, u32::MAX, findings)?;
-    if repeat > MAX_GARP_REPEAT {
-        findings
-            .warning(&word.at, format!("{repeat} is taken for {MAX_GARP_REPEAT}"))
-            .help("keepalived would send them all, for every address and at once");
-    }
-    Some(repeat.min(MAX_GARP_REPEAT))
-}

@@ -7,14 +7,18 @@ use crate::config::diagnostic::{Findings, did_you_mean, quoted};
 use crate::config::keywords::Place;
 use crate::config::lex::Word;
 use crate::config::model::{
-    Checksum, Garp, Instance, Location, Notify, NotifyScript, Peer, State, TrackInterface, Trusted, Version,
-    Vip,
+    Checksum, Instance, Location, Notify, NotifyScript, Peer, Route, Rule, State, TrackInterface, Trusted,
+    Version, Vip,
 };
 use crate::config::tree::Node;
 
-use super::globals::{Defaults, checksum, set_garp};
+use super::garp::GarpLines;
+use super::globals::{Defaults, checksum};
+use super::rule::Assigned;
+use super::sending;
 use super::track::{ItemLine, ScriptLine};
-use super::{address, command, settle, track, trusted, unsupported, values, walk};
+use super::vmac::VmacLines;
+use super::{address, command, route, rule, settle, track, trusted, unsupported, values, walk};
 
 /// Bytes of a version 2 password.
 const AUTH_LEN: usize = vipward_common::wire::vrrp::AUTH_LEN;
@@ -23,6 +27,7 @@ const AUTH_LEN: usize = vipward_common::wire::vrrp::AUTH_LEN;
 pub(super) type At<T> = (T, Location);
 
 /// A block as its lines say it; `None` where there is no line.
+#[expect(clippy::struct_excessive_bools, reason = "each is a keyword of its own")]
 pub(super) struct Draft {
     pub(super) state: Option<State>,
     pub(super) interface: Option<String>,
@@ -50,17 +55,36 @@ pub(super) struct Draft {
     pub(super) down_adverts: u8,
     pub(super) vips: Vec<Vip>,
     pub(super) track_primary: bool,
+    pub(super) routes: Vec<Route>,
+    pub(super) rules: Vec<Rule>,
     pub(super) track_scripts: Vec<ScriptLine>,
     pub(super) track_interfaces: Vec<TrackInterface>,
     pub(super) track_files: Vec<ItemLine>,
     pub(super) track_processes: Vec<ItemLine>,
-    pub(super) garp: Garp,
+    pub(super) accept: bool,
+    /// One of `accept` and `no_accept` is there.
+    pub(super) accept_given: bool,
+    pub(super) strict: bool,
+    pub(super) promote_secondaries: bool,
+    pub(super) vmac: VmacLines,
+    pub(super) garp: GarpLines,
+    /// `mcast_dst_ip`
+    pub(super) group: Option<At<IpAddr>>,
+    /// `unicast_ttl`
+    pub(super) ttl: Option<At<u8>>,
+    pub(super) lower_prio_no_advert: bool,
+    pub(super) higher_prio_send_advert: bool,
     pub(super) notify: Notify,
     pub(super) priority_changes: Option<bool>,
 }
 
 /// One block, given the defaults for all of them.
-pub(super) fn lower(node: &Node, defaults: &Defaults, findings: &mut Findings) -> Option<Instance> {
+pub(super) fn lower(
+    node: &Node,
+    defaults: &Defaults,
+    assigned: &mut Assigned,
+    findings: &mut Findings,
+) -> Option<Instance> {
     let mut draft = Draft {
         state: None,
         interface: None,
@@ -84,16 +108,34 @@ pub(super) fn lower(node: &Node, defaults: &Defaults, findings: &mut Findings) -
         down_adverts: defaults.down_adverts,
         vips: Vec::new(),
         track_primary: true,
+        routes: Vec::new(),
+        rules: Vec::new(),
         track_scripts: Vec::new(),
         track_interfaces: Vec::new(),
         track_files: Vec::new(),
         track_processes: Vec::new(),
+        accept: true,
+        accept_given: false,
+        strict: defaults.strict,
+        promote_secondaries: false,
+        vmac: VmacLines::default(),
         garp: defaults.garp,
+        group: None,
+        ttl: None,
+        lower_prio_no_advert: defaults.sending.lower_prio_no_advert,
+        higher_prio_send_advert: defaults.sending.higher_prio_send_advert,
         notify: Notify::default(),
         priority_changes: None,
     };
-    walk(Place::Instance, node.children(), findings, |keyword, node, findings| {
-        draft.set(keyword, node, findings);
+    walk(Place::Instance, node.children(), findings, |keyword, node, findings| match keyword {
+        "virtual_routes" => {
+            draft.routes.extend(node.children().iter().filter_map(|line| route::route(line, findings)));
+        }
+        "virtual_rules" => {
+            let read = |line| rule::rule(line, assigned, findings);
+            draft.rules.extend(node.children().iter().filter_map(read));
+        }
+        _ => _ = draft.set(keyword, node, findings),
     });
     settle::settle(node, draft, defaults, findings)
 }
@@ -117,7 +159,7 @@ impl Draft {
             return Some(());
         }
         if keyword.starts_with("garp_") {
-            return set_garp(&mut self.garp, keyword, node, findings);
+            return self.garp.set(keyword, node, findings);
         }
         let at = node.at();
         match keyword {
@@ -125,7 +167,19 @@ impl Draft {
             "nopreempt" => self.nopreempt = Some(at.clone()),
             "native_ipv6" => self.native_ipv6 = true,
             "dont_track_primary" => self.track_primary = false,
+            "use_vmac" => self.vmac.ask(node, findings)?,
+            "vmac_xmit_base" => self.vmac.xmit_base(node),
+            "accept" | "no_accept" => {
+                self.accept = keyword == "accept";
+                self.accept_given = true;
+            }
+            "strict_mode" => self.strict = values::flag(node, findings)?,
+            "promote_secondaries" => self.promote_secondaries = true,
             "v3_checksum_as_v2" => self.checksum = checksum(node, findings)?,
+            "vmac_garp_intvl" => self.garp.set("garp_extra_if", node, findings)?,
+            "lower_prio_no_advert" => self.lower_prio_no_advert = values::flag(node, findings)?,
+            "higher_prio_send_advert" => self.higher_prio_send_advert = values::flag(node, findings)?,
+            "mcast_dst_ip" => self.group = Some((sending::any_group(node, findings)?, at.clone())),
             "check_unicast_src" => {
                 self.check_unicast_src = Some(values::flag(node, findings)?);
                 self.unicast.get_or_insert_with(|| at.clone());
@@ -155,6 +209,9 @@ impl Draft {
                     self.unicast.get_or_insert_with(|| node.at().clone());
                 }
                 self.source = Some((values::address(word, findings)?, word.at.clone()));
+            }
+            "unicast_ttl" => {
+                self.ttl = Some((values::number(word, 0..=u8::MAX, findings)?, node.at().clone()));
             }
             "down_timer_adverts" => self.down_adverts = values::number(word, 1..=100, findings)?,
             _ => unsupported(node, findings),

@@ -4,25 +4,38 @@
 mod address;
 mod command;
 mod file;
+mod garp;
 mod globals;
 mod group;
 mod instance;
+mod metrics;
+mod numbers;
 mod process;
+mod route;
+mod rule;
 mod script;
+mod sending;
 mod settle;
+mod strict;
 mod told;
 mod track;
 mod trusted;
 mod values;
+mod vmac;
 mod weights;
+mod words;
 
 use std::collections::HashMap;
 
 use super::diagnostic::{Findings, did_you_mean, quoted, suggest};
 use super::keywords::{self, Place, Shape, Status};
-use super::model::{Config, Instance, Location, Script, TrackFile, TrackProcess};
+use super::model::{Config, Instance, Location, Pacing, Script, Statics, TrackFile, TrackProcess};
 use super::tree::Node;
 use globals::Defaults;
+use rule::Assigned;
+
+/// Carries static addresses where no line says otherwise, as in keepalived.
+const DEFAULT_INTERFACE: &str = "eth0";
 
 /// The model of `nodes`. It is to be used only if `findings` has no errors.
 pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
@@ -30,6 +43,10 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     let (mut scripts, mut instances): (Vec<Script>, Vec<&Node>) = (Vec::new(), Vec::new());
     let (mut files, mut processes): (Vec<TrackFile>, Vec<TrackProcess>) = (Vec::new(), Vec::new());
     let mut groups = Vec::new();
+    let mut pace_groups: Vec<&Node> = Vec::new();
+    let mut link_delays = Vec::new();
+    let mut statics = Statics::default();
+    let mut assigned = Assigned::default();
     walk(Place::Root, nodes, findings, |keyword, node, findings| match keyword {
         "global_defs" => defaults.read(node.children(), findings),
         "vrrp_script" => scripts.extend(script::lower(node, findings)),
@@ -38,6 +55,21 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
         "vrrp_sync_group" => groups.extend(group::read(node, findings)),
         // The defaults of `global_defs` count for instances above it too.
         "vrrp_instance" => instances.push(node),
+        "garp_group" => pace_groups.push(node),
+        "static_ipaddress" => {
+            let read = |line| address::vip(line, false, findings);
+            statics.addresses.extend(node.children().iter().filter_map(read));
+        }
+        "static_routes" => {
+            statics.routes.extend(node.children().iter().filter_map(|line| route::route(line, findings)));
+        }
+        "static_rules" => {
+            let read = |line| rule::rule(line, &mut assigned, findings);
+            statics.rules.extend(node.children().iter().filter_map(read));
+        }
+        "interface_up_down_delays" => {
+            link_delays.extend(node.children().iter().filter_map(|line| sending::link_delay(line, findings)));
+        }
         _ => unsupported(node, findings),
     });
     defaults.reversed_scripts =
@@ -48,11 +80,33 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     std::mem::take(&mut defaults.told).settle(&mut defaults.globals, findings);
     let named: HashMap<&str, &Node> =
         instances.iter().rev().filter_map(|node| Some((node.args().first()?.text.as_str(), *node))).collect();
-    let mut instances: Vec<Instance> =
-        instances.iter().filter_map(|node| instance::lower(node, &defaults, findings)).collect();
+    let mut instances: Vec<Instance> = instances
+        .iter()
+        .filter_map(|node| instance::lower(node, &defaults, &mut assigned, findings))
+        .collect();
+    let prefix = defaults.vmac_prefix.as_deref().unwrap_or("vrrp");
+    vmac::name_all(&mut instances, prefix, findings);
+    for vip in &mut statics.addresses {
+        vip.dev.get_or_insert_with(|| {
+            defaults.interface.clone().unwrap_or_else(|| DEFAULT_INTERFACE.to_owned())
+        });
+    }
+    let pace_groups = pace_groups.into_iter();
+    let pace_groups = pace_groups.filter_map(|node| sending::pace_group(node, defaults.pace, findings));
+    let pacing = Pacing { default: defaults.pace, groups: pace_groups.collect() };
     let mut joining = group::Joining { scripts: &scripts, named, defaults: &defaults, findings };
     let groups = joining.join(groups, &mut instances);
-    Config { globals: defaults.globals, scripts, files, processes, instances, groups }
+    Config {
+        globals: defaults.globals,
+        scripts,
+        files,
+        processes,
+        instances,
+        groups,
+        statics,
+        pacing,
+        link_delays,
+    }
 }
 
 /// Calls `each` for the statements of `place` that work, and reports all others.
@@ -92,9 +146,9 @@ fn report(place: Place, node: &Node, findings: &mut Findings) {
         Some(Status::Ignored(because)) => {
             findings.warning(node.at(), format!("{shown} is not acted on: {because}"));
         }
-        Some(Status::NotYetUnless(default)) if matches!(node.args(), [word] if word.text == default) => {}
-        Some(Status::NotYet | Status::NotYetUnless(_)) => unsupported(node, findings),
-        Some(Status::Refused(instead)) => {
+        Some(Status::RefusedUnless(value, _)) if matches!(node.args(), [word] if word.text == value) => {}
+        Some(Status::NotYet) => unsupported(node, findings),
+        Some(Status::Refused(instead) | Status::RefusedUnless(_, instead)) => {
             findings.strict(node.at(), format!("keepalived's {shown} is not supported")).help(instead);
         }
         None => {
@@ -205,7 +259,7 @@ mod tests {
                 let expected = match entry.status {
                     Status::Works(_) | Status::Harmless(_) => (false, false),
                     Status::Ignored(_) => (false, true),
-                    Status::NotYet | Status::NotYetUnless(_) | Status::Refused(_) => (true, false),
+                    Status::NotYet | Status::Refused(_) | Status::RefusedUnless(..) => (true, false),
                 };
                 assert_eq!((refused, ignored), expected, "{name}: {said:?}");
             }
@@ -214,8 +268,12 @@ mod tests {
 
     #[test]
     fn a_default_of_what_is_not_supported_is_harmless() {
-        assert!(said(Place::Globals, "vrrp_garp_interval 0").is_empty());
-        assert_eq!(said(Place::Globals, "vrrp_garp_interval 0.1").len(), 1);
+        let about = |line: &str| {
+            let said = said(Place::Instance, line);
+            said.iter().any(|said| said.contains("old_unicast_checksum"))
+        };
+        assert!(!about("old_unicast_checksum never"));
+        assert!(about("old_unicast_checksum"));
     }
 
     #[test]

@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::config::diagnostic::{Findings, quoted};
-use crate::config::model::{Family, Garp, Instance, Location, Peer, State, TrackItem, Version, Vip};
+use crate::config::model::{Family, Instance, Location, Peer, State, TrackItem, Version, Vip};
 use crate::config::tree::Node;
-use vipward_common::wire::PRIORITY_OWNER;
+use vipward_common::wire::{PRIORITY_OWNER, TTL};
 
 use super::globals::Defaults;
 use super::instance::{At, Draft};
 use super::track::{ItemLine, Weights};
-use super::{mentions, stands_for, trusted, weights};
+use super::{mentions, stands_for, strict, trusted, weights};
 
 const DEFAULT_PRIORITY: u8 = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
@@ -33,6 +33,9 @@ pub(super) fn settle(
     findings: &mut Findings,
 ) -> Option<Instance> {
     let name = node.args().first()?.text.clone();
+    if draft.strict {
+        strict::apply(&mut draft, node, findings);
+    }
     let family = family(&draft, findings);
     let version = version(&draft, family, defaults, findings);
     let interval = interval(draft.interval.as_ref(), version, findings);
@@ -42,6 +45,8 @@ pub(super) fn settle(
     unicast(&mut draft, family, findings);
     trusted::settle(&draft, family, findings);
     vips(&mut draft.vips, node, family, draft.unicast.is_some(), findings);
+    let group = group(&draft, family, defaults, findings);
+    let ttl = ttl(&draft, findings);
 
     for (keyword, missing) in
         [("interface", draft.interface.is_none()), ("virtual_router_id", draft.vrid.is_none())]
@@ -52,6 +57,16 @@ pub(super) fn settle(
         }
     }
     let unicast = draft.unicast.is_some();
+    let vmac = draft.vrid.and_then(|vrid| draft.vmac.clone().settle(vrid, family, unicast, findings));
+    let garp = draft.garp.settle(defaults.garp);
+    if !garp.extra.is_zero() && !garp.extra_all && vmac.as_ref().is_none_or(|vmac| !vmac.xmit_base) {
+        findings
+            .warning(
+                node.at(),
+                "`garp_extra_if` without `all` is for virtual MACs that no advert comes from: there is none",
+            )
+            .help("`garp_extra_if all N` announces the VIPs on all interfaces but the adverts' own");
+    }
     let mut instance = Instance {
         name,
         at: node.at().clone(),
@@ -75,6 +90,9 @@ pub(super) fn settle(
         down_adverts: draft.down_adverts,
         vips: draft.vips,
         track_primary: draft.track_primary,
+        vmac,
+        routes: draft.routes,
+        rules: draft.rules,
         track_scripts: draft
             .track_scripts
             .into_iter()
@@ -83,8 +101,14 @@ pub(super) fn settle(
         track_interfaces: draft.track_interfaces,
         track_files: settled(draft.track_files, "track_file", &defaults.files, findings),
         track_processes: settled(draft.track_processes, "vrrp_track_process", &defaults.processes, findings),
-        // keepalived's defaults for what has keywords of its own there.
-        garp: Garp { lower_prio_delay: draft.garp.delay, lower_prio_repeat: draft.garp.repeat, ..draft.garp },
+        // The owner's addresses are the host's own.
+        accept: draft.accept || priority == PRIORITY_OWNER,
+        promote_secondaries: draft.promote_secondaries,
+        garp,
+        group,
+        ttl,
+        lower_prio_no_advert: draft.lower_prio_no_advert,
+        higher_prio_send_advert: draft.higher_prio_send_advert,
         notify: draft.notify,
         notify_priority_changes: draft.priority_changes.unwrap_or(defaults.priority_changes),
     };
@@ -244,6 +268,35 @@ fn unicast(draft: &mut Draft, family: Family, findings: &mut Findings) {
     if draft.source.is_none() {
         link_local(&draft.peers, findings);
     }
+}
+
+/// Where multicast adverts go, if it is not the protocol's own group.
+fn group(draft: &Draft, family: Family, defaults: &Defaults, findings: &mut Findings) -> Option<IpAddr> {
+    let Some((group, at)) = &draft.group else {
+        return defaults.sending.group(family).filter(|_| draft.unicast.is_none());
+    };
+    if Family::of(*group) != family {
+        findings.error(at, format!("{group} is not of the family of the instance's virtual addresses"));
+    } else if draft.unicast.is_some() {
+        findings.warning(at, "`mcast_dst_ip` has no effect with unicast");
+        return None;
+    }
+    Some(*group)
+}
+
+/// TTL or hop limit of the adverts.
+fn ttl(draft: &Draft, findings: &mut Findings) -> u8 {
+    let Some((ttl, at)) = &draft.ttl else { return TTL };
+    if draft.unicast.is_none() {
+        findings
+            .warning(at, "`unicast_ttl` has no effect with multicast")
+            .help("a multicast advert has 255 and is discarded with any other");
+        return TTL;
+    }
+    if *ttl == 0 {
+        findings.warning(at, "adverts with a TTL of 0 reach nobody");
+    }
+    *ttl
 }
 
 /// Without a source of its own an instance of IPv6 hears what is sent to its link-local address. A node whose peers

@@ -1,0 +1,3 @@
+//! From text to the model, what takes more than one file of code.
+
+mod network;
