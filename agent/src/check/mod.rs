@@ -8,6 +8,7 @@
 //! * [`process`]: one run of one command, isolated, timed and always reaped;
 //! * [`verdict`]: rise and fall;
 //! * [`runner`]: the health scripts, one task each;
+//! * [`tally`]: how often scripts ran, and for how long;
 //! * [`tracking`]: from base priority, scripts and interfaces to the effective priority or FAULT;
 //! * [`notify`]: the scripts that are told of transitions.
 
@@ -17,6 +18,7 @@ pub mod plan;
 pub mod process;
 pub mod runner;
 pub mod secure;
+pub mod tally;
 pub mod tracking;
 pub mod verdict;
 

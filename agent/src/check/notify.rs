@@ -24,6 +24,7 @@ use tracing::{debug, info, warn};
 
 use super::launch::Launch;
 use super::process::{self, Exit};
+use super::tally::{Ledger, Tally};
 
 /// How long a notify script may run. keepalived has no limit; a minute is longer than any script that still
 /// tells something new.
@@ -143,12 +144,19 @@ pub struct Notifier {
     tasks: JoinSet<()>,
     cancel: watch::Sender<bool>,
     timeout: Duration,
+    ledger: Ledger,
 }
 
 impl Notifier {
     /// A notifier without instances, whose scripts may run for `timeout`, normally [`TIMEOUT`].
     pub fn new(timeout: Duration) -> Notifier {
-        Notifier { slots: HashMap::new(), tasks: JoinSet::new(), cancel: watch::Sender::new(false), timeout }
+        Notifier {
+            slots: HashMap::new(),
+            tasks: JoinSet::new(),
+            cancel: watch::Sender::new(false),
+            timeout,
+            ledger: Ledger::default(),
+        }
     }
 
     /// Makes `instances` the ones of the configuration. One that is gone keeps its scripts until
@@ -192,6 +200,11 @@ impl Notifier {
         });
     }
 
+    /// What became of all runs so far.
+    pub fn tally(&self) -> Tally {
+        self.ledger.read()
+    }
+
     /// Tells the scripts of `instance` of its new state. Returns at once; must be called within a tokio runtime.
     pub fn tell(&mut self, instance: &str, told: Told, priority: u8) {
         while self.tasks.try_join_next().is_some() {}
@@ -207,7 +220,8 @@ impl Notifier {
         if !inner.busy {
             inner.busy = true;
             let (slot, cancel, timeout) = (Arc::clone(slot), self.cancel.subscribe(), self.timeout);
-            self.tasks.spawn(serve(slot, timeout, cancel));
+            let ledger = self.ledger.clone();
+            self.tasks.spawn(serve(slot, timeout, ledger, cancel));
         }
     }
 
@@ -223,10 +237,12 @@ impl Notifier {
     }
 }
 
-async fn serve(slot: Arc<Slot>, timeout: Duration, mut cancel: watch::Receiver<bool>) {
+async fn serve(slot: Arc<Slot>, timeout: Duration, ledger: Ledger, mut cancel: watch::Receiver<bool>) {
     while let Some(runs) = slot.take() {
         for (launch, arguments) in runs {
+            ledger.begin();
             let finished = process::run(&launch, &arguments, timeout, &mut cancel).await;
+            ledger.end(finished.duration, finished.exit.failed());
             let (instance, exit, duration) = (&slot.instance, finished.exit, finished.duration);
             let (output, arguments) = (finished.output, arguments.join(" "));
             let script = launch.program.to_string();

@@ -42,6 +42,16 @@ pub enum Kind {
     Interface,
 }
 
+impl Kind {
+    /// The word for it.
+    const fn name(self) -> &'static str {
+        match self {
+            Kind::Script => "script",
+            Kind::Interface => "interface",
+        }
+    }
+}
+
 /// A `weight` with its `reverse`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Weight {
@@ -74,6 +84,30 @@ pub struct Tracked<'a> {
     pub health: Health,
 }
 
+impl Tracked<'_> {
+    /// What it adds to the priority at present; `None` for a weight of 0, which decides about FAULT instead.
+    fn delta(&self) -> Option<i32> {
+        let Weight { value, reverse } = self.weight;
+        let counts = match self.health {
+            Health::Unproven | Health::Assumed => false,
+            Health::Up => value > 0,
+            Health::Down => value < 0,
+        };
+        (value != 0).then_some(match (counts, reverse) {
+            (false, _) => 0,
+            (true, false) => value,
+            (true, true) => -value,
+        })
+    }
+
+    /// The same for a person, if it does something: `script chk is down: -60`.
+    pub fn effect(&self) -> Option<String> {
+        let delta = self.delta().filter(|delta| *delta != 0)?;
+        let state = if self.health == Health::Up { "up" } else { "down" };
+        Some(format!("{} {} is {state}: {delta:+}", self.kind.name(), self.name))
+    }
+}
+
 /// Why an instance may not take part in the election.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -97,10 +131,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Cause::Failed { kind, name, reverse } => {
-                let kind = match kind {
-                    Kind::Script => "script",
-                    Kind::Interface => "interface",
-                };
+                let kind = kind.name();
                 write!(f, "{kind} {name} is {}", if *reverse { "up" } else { "down" })
             }
             Cause::FirstRun { name } => write!(f, "waiting for the first result of script {name}"),
@@ -136,12 +167,7 @@ pub fn effective<'a>(base: u8, tracked: impl IntoIterator<Item = Tracked<'a>>) -
                     failed.get_or_insert_with(|| Cause::Failed { kind: item.kind, name: name(), reverse });
                 }
             }
-            Health::Up | Health::Down => {
-                if (item.health == Health::Up) == (value > 0) {
-                    let value = i64::from(value);
-                    sum += if reverse { -value } else { value };
-                }
-            }
+            Health::Up | Health::Down => sum += i64::from(item.delta().unwrap_or(0)),
         }
     }
     let priority =
@@ -183,6 +209,17 @@ mod tests {
                 };
                 assert_eq!(seen, expected, "weight {value} reverse {reverse} {health:?}");
             }
+        }
+    }
+
+    #[test]
+    fn what_moves_the_priority_is_told_and_nothing_else() {
+        let told = |value, reverse, health| script("chk", value, reverse, health).effect();
+        assert_eq!(told(-60, false, Down).as_deref(), Some("script chk is down: -60"));
+        assert_eq!(told(20, true, Up).as_deref(), Some("script chk is up: -20"));
+        assert_eq!(told(20, false, Up).as_deref(), Some("script chk is up: +20"));
+        for (value, health) in [(0, Down), (0, Up), (-60, Up), (20, Down), (20, Unproven), (-20, Assumed)] {
+            assert_eq!(told(value, false, health), None, "weight {value} {health:?}");
         }
     }
 

@@ -97,11 +97,11 @@ fn table(text: &mut String, header: &[&str], rows: impl Iterator<Item = Row>, co
 }
 
 fn instance_row(instance: &InstanceStatus) -> Row {
-    let (state, paint) = match instance.state {
-        State::Master => ("MASTER", "1;32"),
-        State::Backup => ("BACKUP", "36"),
-        State::Fault => ("FAULT", "1;31"),
-        State::Init => ("INIT", "33"),
+    let paint = match instance.state {
+        State::Master => "1;32",
+        State::Backup => "36",
+        State::Fault => "1;31",
+        State::Init => "33",
     };
     let priority = if instance.priority == instance.effective_priority {
         instance.priority.to_string()
@@ -117,15 +117,10 @@ fn instance_row(instance: &InstanceStatus) -> Row {
         Family::Ipv4 => instance.interface.clone(),
         Family::Ipv6 => format!("{} (IPv6)", instance.interface),
     };
-    let datapath = match instance.datapath {
-        None => "-",
-        Some(Datapath::Xdp) => "xdp",
-        Some(Datapath::XdpGeneric) => "xdp-generic",
-        Some(Datapath::Socket) => "socket",
-    };
+    let datapath = instance.datapath.map_or("-", Datapath::name);
     let cells = vec![
         printable(&instance.name),
-        state.to_owned(),
+        instance.state.name().to_owned(),
         priority,
         printable(&interface),
         instance.vrid.to_string(),
@@ -146,7 +141,7 @@ fn vips(vips: &[String]) -> String {
 }
 
 /// `2023-11-14T22:13:20.123Z` as `2023-11-14 22:13:20`; the header names the zone.
-pub(super) fn to_the_second(time: &str) -> String {
+pub(crate) fn to_the_second(time: &str) -> String {
     let whole = time.split_once('.').map_or_else(|| time.trim_end_matches('Z'), |(whole, _)| whole);
     printable(whole).replace('T', " ")
 }

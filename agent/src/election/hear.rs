@@ -9,6 +9,7 @@ use vipward_vrrp::router::{Event, Heard};
 use vipward_vrrp::types::{Family, Interval, Mono, Priority, State};
 
 use super::driver::Driver;
+use super::figures::Expiry;
 use super::registry::Id;
 use crate::kernel::{Claim, Datapath, Report, ReportKind};
 
@@ -17,7 +18,10 @@ impl Driver {
     pub(super) fn hear(&mut self, now: Mono, report: &Report) {
         let Some(id) = self.registry.find(&report.key) else { return };
         match report.kind {
-            ReportKind::Expired => self.expired(now, id, &report.key, report.generation),
+            ReportKind::Expired => {
+                let expiry = Expiry { deadline: report.deadline, at: report.at };
+                self.expired(now, id, &report.key, report.generation, expiry);
+            }
             ReportKind::Changed | ReportKind::Resigned | ReportKind::Outranked | ReportKind::Rival => {
                 let heard =
                     Heard { source: report.source, priority: report.priority, interval: report.interval };
@@ -26,9 +30,11 @@ impl Driver {
         }
     }
 
-    fn expired(&mut self, now: Mono, id: Id, key: &RouterKey, generation: u64) {
+    fn expired(&mut self, now: Mono, id: Id, key: &RouterKey, generation: u64, expiry: Expiry) {
+        self.figures.timer_lateness.record(expiry.at.saturating_since(expiry.deadline));
         match self.paths.claim(key, generation) {
             Ok(Claim::Won) => {
+                self.note_decision(id, expiry);
                 self.claimed = Some(id);
                 self.feed(now, id, Event::Expired);
                 self.claimed = None;
@@ -54,7 +60,8 @@ impl Driver {
                         self.feed(now, id, Event::Heard(last));
                     }
                     if heard.armed == 0 && heard.deadline <= now.0 {
-                        self.expired(now, id, &key, heard.generation);
+                        let expiry = Expiry { deadline: Mono(heard.deadline), at: now };
+                        self.expired(now, id, &key, heard.generation, expiry);
                     }
                 }
                 Err(error) => self.datapath_failed(now, id, error.to_string()),

@@ -1,23 +1,63 @@
 //! What the thread tells of its instances when it is asked.
 
+use std::time::Duration;
+
+use tokio::sync::oneshot;
 use vipward_common::abi::{self, Counters};
 use vipward_common::lease::{HELD, LEAVING};
 use vipward_common::reason::{Fenced, Reason};
 use vipward_vrrp::address::from_abi;
+use vipward_vrrp::router::Cause;
 use vipward_vrrp::types::{Mono, State};
 
 use super::configure::OWNER;
 use super::driver::Driver;
 use super::instance::Instance;
-use super::message::{LeaseState, OTHER_ADDRESSES, OTHER_INTERVAL, Snapshot, Stranger};
+use super::message::{
+    LeaseState, OTHER_ADDRESSES, OTHER_INTERVAL, Snapshot, Stranger, Survey, TransitionCount,
+};
 use super::plan;
+use super::registry::Id;
+use crate::check::plan::tracked;
+use crate::check::tracking::Tracked;
 use crate::clock;
 use crate::config::model;
 use crate::kernel::{Datapath, Kind};
+use crate::net::Interface;
+
+/// Instances that are reported in one turn: each takes a few system calls.
+const SLICE: usize = 32;
+
+/// A survey that is under way. However many instances there are, elections wait for a slice of it at most.
+pub(super) struct Surveying {
+    /// Where to go on.
+    from: Id,
+    instances: Vec<Snapshot>,
+    reply: oneshot::Sender<Survey>,
+}
+
+impl Surveying {
+    pub(super) fn new(reply: oneshot::Sender<Survey>) -> Surveying {
+        Surveying { from: Id(0), instances: Vec::new(), reply }
+    }
+}
 
 impl Driver {
-    pub(super) fn snapshots(&self) -> Vec<Snapshot> {
-        self.registry.iter().map(|(_, instance)| self.snapshot(instance)).collect()
+    /// Does a slice of the survey that was asked for first.
+    pub(super) fn survey(&mut self) {
+        let Some(mut survey) = self.surveys.pop_front() else { return };
+        if survey.reply.is_closed() {
+            return;
+        }
+        let mut slice = self.registry.from(survey.from);
+        survey.instances.extend(slice.by_ref().take(SLICE).map(|(_, instance)| self.snapshot(instance)));
+        if let Some((next, _)) = slice.next() {
+            survey.from = next;
+            self.surveys.push_front(survey);
+            return;
+        }
+        // Who does not wait any more needs no answer.
+        let _ = survey.reply.send(Survey { instances: survey.instances, figures: self.figures() });
     }
 
     fn snapshot(&self, instance: &Instance) -> Snapshot {
@@ -26,6 +66,8 @@ impl Driver {
         let counters = counters.plus(&instance.counted);
         let state = instance.machine.state();
         let master = instance.machine.master().filter(|_| state == State::Backup);
+        let heard = instance.key.and_then(|key| self.paths.heard(&key).ok()).unwrap_or_default();
+        let last_advert = Some(Mono(heard.last_advert)).filter(|at| at.0 > 0);
         Snapshot {
             name: model.name.clone(),
             vrid: model.vrid,
@@ -40,7 +82,13 @@ impl Driver {
             datapath_reason: attachment.filter(|a| a.kind != Kind::Xdp).map(|a| a.reason.clone()),
             source: instance.source,
             transitions: instance.stats.transitions,
+            transitions_by: transitions(instance),
+            weights: self.weights(instance),
+            interval: Duration::from_nanos(instance.machine.params().interval.nanos()),
+            last_advert: last_advert.map(|at| clock::now().saturating_since(at)),
+            timeouts: heard.timeouts,
             adverts_sent: instance.stats.adverts_sent,
+            resignations: instance.stats.resignations,
             adverts_failed: instance.stats.adverts_failed,
             counters,
             rejected: Reason::ALL
@@ -63,6 +111,18 @@ impl Driver {
                 .collect(),
             faults: instance.faults.clone(),
         }
+    }
+
+    /// What keeps the priority from being the configured one.
+    fn weights(&self, instance: &Instance) -> Vec<String> {
+        let model = &instance.model;
+        if model.track_scripts.is_empty() && model.track_interfaces.is_empty() {
+            return Vec::new();
+        }
+        let is_up = |name: &str| self.links.by_name(name).is_some_and(Interface::usable);
+        let health = |name: &str| self.scripts.health(name, instance.started);
+        let tracked = tracked(model, &self.scripts.configured, health, is_up);
+        tracked.iter().filter_map(Tracked::effect).collect()
     }
 
     /// Asks only for what was counted: each question may be a system call.
@@ -109,4 +169,16 @@ impl Driver {
             _ => LeaseState::None,
         }
     }
+}
+
+fn transitions(instance: &Instance) -> Vec<TransitionCount> {
+    let by_state = State::ALL.into_iter().zip(&instance.stats.transitions_by);
+    let counts = by_state.flat_map(|(to, counts)| {
+        Cause::LABELS.into_iter().zip(counts).map(move |(cause, count)| TransitionCount {
+            to,
+            cause,
+            count: *count,
+        })
+    });
+    counts.filter(|transitions| transitions.count > 0).collect()
 }

@@ -29,6 +29,7 @@ use crate::election::message::{Changes, Command, Update};
 use crate::election::thread::Election;
 use crate::guard::launch::Guard;
 use crate::guard::will::{Ending, Will};
+use crate::metrics::{Listeners, Metrics};
 use crate::privileges;
 use orders::{Desk, Order};
 use rendering::{Half, Prepared};
@@ -55,9 +56,11 @@ pub fn run(options: &cli::Run) -> Result<u8> {
         Ok(prepared) => prepared,
         Err(why) => return refuse(why),
     };
+    // Before anything is changed on the network: a port that is taken is no reason for a failover.
+    let listeners = Listeners::bind(&options.metrics)?;
     if cli::is_absent_default(&options.file) {
         return match prepared {
-            Some(prepared) => alone::run(options, prepared),
+            Some(prepared) => alone::run(options, prepared, listeners),
             None => refuse(format!(
                 "vipward: there is no {}: name the configuration of the VIPs with -f FILE, or what to render with \
                  --confdir DIR",
@@ -86,7 +89,7 @@ pub fn run(options: &cli::Run) -> Result<u8> {
     runtime.block_on(async {
         // First of all: a start takes a second, and whoever signals meanwhile must not end it the hard way.
         let signals = Signals::listen()?;
-        let mut agent = Agent::start(options, loaded, prepared)?;
+        let mut agent = Agent::start(options, loaded, prepared, listeners)?;
         agent.serve(signals).await
     })?;
     Ok(0)
@@ -143,6 +146,8 @@ impl Signals {
 
 struct Agent {
     options: cli::Run,
+    /// The configuration that was taken last.
+    config: Arc<Config>,
     election: Election,
     /// None once it was dismissed.
     guard: Option<Guard>,
@@ -157,15 +162,24 @@ struct Agent {
     control: tokio::task::JoinHandle<()>,
     complaints: tokio::task::JoinHandle<()>,
     rendering: Half,
+    /// Ends with the agent.
+    _metrics: Option<Metrics>,
 }
 
 impl Agent {
-    fn start(options: &cli::Run, loaded: Loaded, prepared: Option<Prepared>) -> Result<Agent> {
+    fn start(
+        options: &cli::Run,
+        loaded: Loaded,
+        prepared: Option<Prepared>,
+        listeners: Listeners,
+    ) -> Result<Agent> {
         let run_dir = Arc::new(RunDir::open(&options.run_dir.run_dir)?);
         let server = Server::bind(Arc::clone(&run_dir))?;
         let (orders, inbox) = mpsc::channel(ORDERS);
         let complaints = tokio::spawn(complaints::watch(orders.clone()));
-        let control = tokio::spawn(server.serve(Arc::new(Desk { orders })));
+        let desk = Arc::new(Desk { orders });
+        let metrics = listeners.serve(&desk, options.metrics_compat)?;
+        let control = tokio::spawn(server.serve(desk));
         let (verdicts, results) = mpsc::channel(RESULTS);
         let will = Will::create().context("memory for the guard")?;
         let election = Options {
@@ -178,6 +192,7 @@ impl Agent {
         let guard = Guard::start(will, leases, options.on_crash.keep()).context("the guard")?;
         let mut agent = Agent {
             options: options.clone(),
+            config: Arc::clone(&loaded.config),
             election,
             guard: Some(guard),
             held_until: None,
@@ -190,6 +205,7 @@ impl Agent {
             control,
             complaints,
             rendering: Half::start(prepared)?,
+            _metrics: metrics,
         };
         let (reply, _) = oneshot::channel();
         agent.take(loaded, reply).context("the first configuration")?;
@@ -202,7 +218,8 @@ impl Agent {
             warn!("{warning}");
         }
         let router_id = router_id(&loaded.config);
-        self.election.send(Command::Configure(loaded.config, reply))?;
+        self.election.send(Command::Configure(Arc::clone(&loaded.config), reply))?;
+        self.config = loaded.config;
         self.history.list_instances(router_id, loaded.plan.hooks.iter().map(|(name, _)| name.clone()));
         self.history.list_scripts(loaded.plan.scripts.iter().map(|script| script.name.clone()));
         self.notifier.apply(loaded.plan.hooks);
@@ -255,6 +272,7 @@ impl Agent {
                 Some(result) = self.results.recv() => self.verdict(&result),
                 Some(order) = self.orders.recv() => match order {
                     Order::Status(answer) => self.status(answer),
+                    Order::Observe(answer) => self.observe(answer),
                     Order::Reload(answer) => _ = answer.send(Err(STOPPING.to_owned())),
                     Order::Drain(_, answer) | Order::Hold(_, answer) => {
                         let _ = answer.send(Err(STOPPING.to_owned()));

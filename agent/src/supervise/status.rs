@@ -1,6 +1,6 @@
 //! The answer to `status`: what the election thread reports, with the wall-clock times that only this side knows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::SystemTime;
 
 use vipward_vrrp::types::State;
@@ -8,14 +8,18 @@ use vipward_vrrp::types::State;
 use crate::check::runner::ScriptResult;
 use crate::control::status::{
     Datapath, Family, InstanceStatus, Lease, Master, ScriptStatus, State as ShownState, StatusSnapshot,
-    Stranger as ShownStranger, rfc3339,
+    Stranger as ShownStranger, Transitions, rfc3339,
 };
-use crate::election::message::{LeaseState, Snapshot, Stranger, Transition};
+use crate::election::message::{LeaseState, Snapshot, Stranger, Transition, TransitionCount};
 use crate::kernel::Kind;
+use crate::metrics::observation::Happened;
 use crate::render::engine::ResourceReport;
 
 /// When an instance changed its state, and why.
 type LastTransition = (SystemTime, String);
+
+/// Transitions that are remembered for the timeline.
+const TIMELINE: usize = 50;
 
 /// What happened, and when by the wall clock.
 #[derive(Clone, Debug)]
@@ -28,6 +32,8 @@ pub(super) struct History {
     /// Of instances whose names others took, until it is heard what they themselves are called now.
     displaced: HashMap<String, LastTransition>,
     scripts: Vec<ScriptStatus>,
+    /// The last transitions of all instances, the oldest first.
+    timeline: VecDeque<Happened>,
 }
 
 impl History {
@@ -40,12 +46,34 @@ impl History {
             transitions: HashMap::new(),
             displaced: HashMap::new(),
             scripts: Vec::new(),
+            timeline: VecDeque::new(),
         }
+    }
+
+    /// When the agent started.
+    pub(super) fn started(&self) -> SystemTime {
+        self.started
+    }
+
+    /// The last transitions, the newest first.
+    pub(super) fn timeline(&self) -> Vec<Happened> {
+        self.timeline.iter().rev().cloned().collect()
     }
 
     /// Notes a transition.
     pub(super) fn transition(&mut self, transition: &Transition) {
-        self.transitions.insert(transition.instance.clone(), (SystemTime::now(), transition.why.clone()));
+        let (now, why) = (SystemTime::now(), transition.why.clone());
+        if self.timeline.len() >= TIMELINE {
+            self.timeline.pop_front();
+        }
+        self.timeline.push_back(Happened {
+            at: rfc3339(now),
+            instance: transition.instance.clone(),
+            from: shown(transition.from),
+            to: shown(transition.to),
+            why: why.clone(),
+        });
+        self.transitions.insert(transition.instance.clone(), (now, why));
     }
 
     /// Forgets an instance that is gone.
@@ -125,12 +153,7 @@ impl History {
             vrid: instance.vrid,
             interface: instance.interface,
             family: if instance.ipv6 { Family::Ipv6 } else { Family::Ipv4 },
-            state: match instance.state {
-                State::Init => ShownState::Init,
-                State::Backup => ShownState::Backup,
-                State::Master => ShownState::Master,
-                State::Fault => ShownState::Fault,
-            },
+            state: shown(instance.state),
             priority: instance.priority,
             effective_priority: instance.effective_priority,
             master,
@@ -142,6 +165,7 @@ impl History {
             }),
             datapath_reason: instance.datapath_reason,
             transitions: instance.transitions,
+            transitions_by: instance.transitions_by.iter().map(transitions).collect(),
             last_transition: last.map(|(at, _)| rfc3339(*at)),
             last_cause: last.map(|(_, why)| why.clone()),
             fault: (!instance.faults.is_empty()).then(|| instance.faults.join("; ")),
@@ -155,8 +179,13 @@ impl History {
                 LeaseState::Leaving(remaining_seconds) => Lease::Leaving { remaining_seconds },
             },
             fenced: instance.fenced.iter().map(|(label, n)| ((*label).to_owned(), *n)).collect(),
+            weights: instance.weights,
+            interval_seconds: instance.interval.as_secs_f64(),
+            last_advert_seconds_ago: instance.last_advert.map(|ago| ago.as_secs_f64()),
+            timeouts: instance.timeouts,
             adverts_received: instance.counters.accepted,
             adverts_sent: instance.adverts_sent,
+            adverts_priority_zero_sent: instance.resignations,
             adverts_failed: instance.adverts_failed,
             adverts_rejected: instance.rejected.iter().map(|(_, count)| count).sum(),
             adverts_rejected_by: instance
@@ -174,6 +203,20 @@ impl History {
             name: instance.name,
         }
     }
+}
+
+fn shown(state: State) -> ShownState {
+    match state {
+        State::Init => ShownState::Init,
+        State::Backup => ShownState::Backup,
+        State::Master => ShownState::Master,
+        State::Fault => ShownState::Fault,
+    }
+}
+
+fn transitions(counted: &TransitionCount) -> Transitions {
+    let TransitionCount { to, cause, count } = *counted;
+    Transitions { to: shown(to), cause: cause.to_owned(), count }
 }
 
 fn stranger(stranger: &Stranger) -> ShownStranger {
@@ -223,7 +266,13 @@ mod tests {
             datapath: None,
             datapath_reason: None,
             transitions: 0,
+            transitions_by: Vec::new(),
+            weights: Vec::new(),
+            interval: std::time::Duration::from_secs(1),
+            last_advert: None,
+            timeouts: 0,
             adverts_sent: 0,
+            resignations: 0,
             adverts_failed: 0,
             counters: vipward_common::abi::Counters::default(),
             rejected: vec![("ttl", 2), ("auth_data", 3)],
