@@ -63,7 +63,7 @@ pub(super) fn instances(out: &mut String, instances: &[InstanceStatus]) -> Resul
         cell(out, "Data path", path, &reason)?;
         cell(out, "Since (UTC)", time(instance.last_transition.as_deref()), &[])?;
         let why = instance.last_cause.as_deref().or(instance.waiting.as_deref()).unwrap_or("–");
-        cell(out, "Because", why, &notes_of(instance))?;
+        cell(out, "Because", why, &notes_of(instance, why))?;
         out.push_str("</tr>");
     }
     close(out);
@@ -107,8 +107,8 @@ fn lease(instance: &InstanceStatus) -> (&'static str, Vec<String>) {
     (word, reason.into_iter().chain(fenced).collect())
 }
 
-/// What should not have happened.
-fn notes_of(instance: &InstanceStatus) -> Vec<String> {
+/// What should not have happened, and was not said with `why`.
+fn notes_of(instance: &InstanceStatus, why: &str) -> Vec<String> {
     let rejected = instance.adverts_rejected_by.iter();
     let rejected = rejected.map(|(label, count)| format!("{count} adverts rejected: {}", explain(label)));
     let others = [
@@ -119,7 +119,8 @@ fn notes_of(instance: &InstanceStatus) -> Vec<String> {
     ];
     let others = others.into_iter().filter(|(count, _)| *count > 0);
     let others = others.map(|(count, what)| format!("{count} {what}"));
-    let fault = instance.fault.iter().map(|fault| format!("FAULT: {fault}"));
+    let fault = instance.fault.iter().filter(|fault| *fault != why);
+    let fault = fault.map(|fault| format!("FAULT: {fault}"));
     let strangers = instance.strangers.iter();
     let strangers = strangers.map(|stranger| format!("last such from {}", sender(stranger)));
     fault.chain(rejected).chain(others).chain(strangers).collect()
