@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::kernel::Choice;
 use crate::kv::args::Kv;
+use crate::metrics::{Compat, MetricsAddress};
 
 pub use render::{NginxCheck, RenderOptions};
 
@@ -94,6 +95,12 @@ pub struct Run {
     /// for an agent that is started again meanwhile
     #[arg(long, env = "VIPWARD_ON_CRASH", default_value = "release", value_name = "WHAT")]
     pub on_crash: OnCrash,
+    /// Where metrics and the status page are served, such as 127.0.0.1:9650; several with commas between them, or `off`
+    #[arg(long, env = "VIPWARD_METRICS", value_name = "ADDR", value_delimiter = ',', default_value = "off")]
+    pub metrics: Vec<MetricsAddress>,
+    /// Whose names of metrics there are beside our own
+    #[arg(long, env = "VIPWARD_METRICS_COMPAT", value_name = "WHOSE", value_enum)]
+    pub metrics_compat: Option<Compat>,
     /// Unknown keywords in the configuration are warnings instead of errors
     #[arg(long, env = "VIPWARD_LENIENT")]
     pub lenient: bool,

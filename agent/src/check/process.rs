@@ -65,6 +65,14 @@ impl Exit {
     pub fn is_success(&self) -> bool {
         matches!(self, Exit::Status(0))
     }
+
+    /// Whether it failed; `None` for a run that was cut short by us or never had a chance.
+    pub fn failed(&self) -> Option<bool> {
+        match self {
+            Exit::Cancelled | Exit::NoResources(_) => None,
+            other => Some(!other.is_success()),
+        }
+    }
 }
 
 /// A run that ended.

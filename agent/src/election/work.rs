@@ -38,7 +38,8 @@ impl Driver {
     /// Whether a turn is due at once. Announcements that met a full transmit queue wait a little: a thread of
     /// real-time priority must not spin on them.
     pub(super) fn urgency(&self) -> Next {
-        match (self.has_urgent_work(), self.announcer.pending() > 0, self.stalled_until) {
+        let urgent = self.has_urgent_work() || !self.surveys.is_empty();
+        match (urgent, self.announcer.pending() > 0, self.stalled_until) {
             (true, _, _) | (false, true, None) => Next::Now,
             (false, true, Some(until)) => Next::At(until),
             (false, false, _) => Next::Never,
@@ -63,7 +64,8 @@ impl Driver {
 
     fn announce_first(&mut self) {
         let mut failures = Vec::new();
-        self.announcer.send_first(ANNOUNCEMENTS, &mut failures);
+        let sent = self.announcer.send_first(ANNOUNCEMENTS, &mut failures);
+        self.note_announcements(sent);
         self.announcements_failed(&failures);
     }
 
@@ -111,6 +113,7 @@ impl Driver {
                     instance.refused_vips.remove(&outcome.vip.address);
                 }
                 self.announce_added(id, &outcome.vip);
+                self.note_address(id);
                 if *change == Change::Restored {
                     self.restored(id, &outcome.vip);
                 }
@@ -146,6 +149,7 @@ impl Driver {
         }
         let mut failures = Vec::new();
         let sent = self.announcer.send_slice(ANNOUNCEMENTS, &mut failures);
+        self.note_announcements(sent);
         self.stalled_until = (sent == 0 && failures.is_empty()).then(|| clock::now() + STALL);
         self.announcements_failed(&failures);
     }

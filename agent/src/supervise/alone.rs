@@ -15,12 +15,14 @@ use crate::control::protocol::ReloadReport;
 use crate::control::rundir::RunDir;
 use crate::control::server::Server;
 use crate::control::status::{StatusSnapshot, rfc3339};
+use crate::metrics::Listeners;
+use crate::metrics::observation::Observation;
 
 /// The answer to what is about VIPs.
 const NO_INSTANCES: &str = "this agent only renders: it was started without a keepalived.conf";
 
 /// Renders until SIGTERM or SIGINT; returns the exit status.
-pub(super) fn run(options: &cli::Run, prepared: Prepared) -> Result<u8> {
+pub(super) fn run(options: &cli::Run, prepared: Prepared, listeners: Listeners) -> Result<u8> {
     let (version, file) = (env!("CARGO_PKG_VERSION"), options.file.display());
     info!("vipward {version} starts without {file}: it renders, and keeps no VIP");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -29,7 +31,9 @@ pub(super) fn run(options: &cli::Run, prepared: Prepared) -> Result<u8> {
         let run_dir = Arc::new(RunDir::open(&options.run_dir.run_dir)?);
         let server = Server::bind(run_dir)?;
         let (orders, inbox) = mpsc::channel(ORDERS);
-        let control = tokio::spawn(server.serve(Arc::new(Desk { orders })));
+        let desk = Arc::new(Desk { orders });
+        let _metrics = listeners.serve(&desk, options.metrics_compat)?;
+        let control = tokio::spawn(server.serve(desk));
         let rendering = Half::start(Some(prepared))?;
         let mut agent = Alone { options: options.clone(), rendering, started: SystemTime::now() };
         agent.serve(signals, inbox).await;
@@ -64,6 +68,9 @@ impl Alone {
     fn order(&self, order: Order) {
         match order {
             Order::Status(answer) => _ = answer.send(Ok(self.status())),
+            Order::Observe(answer) => {
+                let _ = answer.send(Ok(Observation::of_rendering(self.started, self.status())));
+            }
             Order::Reload(answer) => _ = answer.send(self.reload()),
             Order::Drain(_, answer) | Order::Hold(_, answer) => {
                 let _ = answer.send(Err(NO_INSTANCES.to_owned()));

@@ -35,6 +35,7 @@ use crate::election::message::{Changes, Command, Update};
 use crate::election::thread::Election;
 use crate::guard::launch::Guard;
 use crate::guard::will::{Ending, Will};
+use crate::metrics::{Listeners, Metrics};
 use crate::privileges;
 use groups::Groups;
 use orders::{Desk, Order};
@@ -62,9 +63,11 @@ pub fn run(options: &cli::Run) -> Result<u8> {
         Ok(prepared) => prepared,
         Err(why) => return refuse(why),
     };
+    // Before anything is changed on the network: a port that is taken is no reason for a failover.
+    let listeners = Listeners::bind(&options.metrics)?;
     if cli::is_absent_default(&options.file) {
         return match prepared {
-            Some(prepared) => alone::run(options, prepared),
+            Some(prepared) => alone::run(options, prepared, listeners),
             None => refuse(format!(
                 "vipward: there is no {}: name the configuration of the VIPs with -f FILE, or what to render with \
                  --confdir DIR",
@@ -96,7 +99,7 @@ pub fn run(options: &cli::Run) -> Result<u8> {
         if !told::startup(loaded.plan.startup.as_ref(), &mut signals).await {
             return Ok(());
         }
-        let mut agent = Agent::start(options, loaded, prepared)?;
+        let mut agent = Agent::start(options, loaded, prepared, listeners)?;
         agent.serve(signals).await
     })?;
     Ok(0)
@@ -153,6 +156,8 @@ impl Signals {
 
 struct Agent {
     options: cli::Run,
+    /// The configuration that was taken last.
+    config: Arc<Config>,
     election: Election,
     /// None once it was left to itself.
     guard: Option<Guard>,
@@ -174,15 +179,24 @@ struct Agent {
     control: tokio::task::JoinHandle<()>,
     complaints: tokio::task::JoinHandle<()>,
     rendering: Half,
+    /// Ends with the agent.
+    _metrics: Option<Metrics>,
 }
 
 impl Agent {
-    fn start(options: &cli::Run, loaded: Loaded, prepared: Option<Prepared>) -> Result<Agent> {
+    fn start(
+        options: &cli::Run,
+        loaded: Loaded,
+        prepared: Option<Prepared>,
+        listeners: Listeners,
+    ) -> Result<Agent> {
         let run_dir = Arc::new(RunDir::open(&options.run_dir.run_dir)?);
         let server = Server::bind(Arc::clone(&run_dir))?;
         let (orders, inbox) = mpsc::channel(ORDERS);
         let complaints = tokio::spawn(complaints::watch(orders.clone()));
-        let control = tokio::spawn(server.serve(Arc::new(Desk { orders })));
+        let desk = Arc::new(Desk { orders });
+        let metrics = listeners.serve(&desk, options.metrics_compat)?;
+        let control = tokio::spawn(server.serve(desk));
         let (verdicts, results) = mpsc::channel(RESULTS);
         let (reports, readings) = mpsc::channel(RESULTS);
         let will = Will::create().context("memory for the guard")?;
@@ -196,6 +210,7 @@ impl Agent {
         let guard = Guard::start(will, leases, options.on_crash.keep()).context("the guard")?;
         let mut agent = Agent {
             options: options.clone(),
+            config: Arc::clone(&loaded.config),
             election,
             guard: Some(guard),
             held_until: None,
@@ -214,6 +229,7 @@ impl Agent {
             control,
             complaints,
             rendering: Half::start(prepared)?,
+            _metrics: metrics,
         };
         let (reply, _) = oneshot::channel();
         agent.take(loaded, reply).context("the first configuration")?;
@@ -229,6 +245,7 @@ impl Agent {
         self.election.send(Command::Configure(Arc::clone(&loaded.config), reply))?;
         self.history.list_instances(router_id, &loaded.config);
         self.groups.configure(&loaded.config);
+        self.config = loaded.config;
         self.history.list_scripts(loaded.plan.scripts.iter().map(|script| script.name.clone()));
         self.fifos.apply(&loaded.plan.fifos);
         self.shutdown = loaded.plan.shutdown;
@@ -286,6 +303,7 @@ impl Agent {
                 Some(report) = self.readings.recv() => self.track(report),
                 Some(order) = self.orders.recv() => match order {
                     Order::Status(answer) => self.status(answer),
+                    Order::Observe(answer) => self.observe(answer),
                     Order::Reload(answer) => _ = answer.send(Err(STOPPING.to_owned())),
                     Order::Drain(_, answer) | Order::Hold(_, answer) => {
                         let _ = answer.send(Err(STOPPING.to_owned()));

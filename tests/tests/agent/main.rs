@@ -10,6 +10,7 @@ mod input;
 mod interfaces;
 mod lease;
 mod lost;
+mod metrics;
 mod notify;
 mod preemption;
 mod privileges;
