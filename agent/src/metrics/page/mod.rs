@@ -94,7 +94,7 @@ mod tests {
             "192.0.2.10/24",
             "the master fell silent",
             "80",
-            "script chk_load is down: -20",
+            "file load holds 10: -20",
             "database: FAULT: script chk_db is down",
             "the driver of bond0.100 has no XDP",
             "held",
