@@ -41,6 +41,7 @@ impl Driver {
             Command::Drain(on, reply) => {
                 let _ = reply.send(self.drain(now, on));
             }
+            Command::Ping(reply) => _ = reply.send(()),
             Command::Snapshot(reply) => {
                 let _ = reply.send(self.snapshots());
             }

@@ -31,6 +31,8 @@ pub enum Command {
     },
     /// Hand over, and let everybody else go first, or no longer. Answers how many instances are MASTER now.
     Drain(bool, oneshot::Sender<usize>),
+    /// Answer: a thread that does is making progress.
+    Ping(oneshot::Sender<()>),
     /// Report every instance.
     Snapshot(oneshot::Sender<Vec<Snapshot>>),
     /// Hand over everywhere, remove the addresses, end. The second one waits for no successor.

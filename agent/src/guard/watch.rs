@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::unistd::{Pid, getppid};
 
@@ -49,6 +50,8 @@ fn outlive() {
         ignored.add(signal);
     }
     let _ = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&ignored), None);
+    // It was started by a link of /proc, and would be called `exe` in lists and in systemd's log.
+    let _ = prctl::set_name(c"vipward-guard");
     // The last process that may go when memory is short.
     let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
 }

@@ -3,6 +3,7 @@
 
 mod alone;
 mod complaints;
+mod manager;
 mod news;
 mod orders;
 mod rendering;
@@ -30,6 +31,7 @@ use crate::election::thread::Election;
 use crate::guard::launch::Guard;
 use crate::guard::will::{Ending, Will};
 use crate::privileges;
+use manager::Manager;
 use orders::{Desk, Order};
 use rendering::{Half, Prepared};
 use status::History;
@@ -55,9 +57,12 @@ pub fn run(options: &cli::Run) -> Result<u8> {
         Ok(prepared) => prepared,
         Err(why) => return refuse(why),
     };
-    if cli::is_absent_default(&options.file) {
+    if options.render_only || cli::is_absent_default(&options.file) {
         return match prepared {
             Some(prepared) => alone::run(options, prepared),
+            None if options.render_only => refuse(
+                "vipward: there is nothing to render: name a confd directory with --confdir DIR".to_owned(),
+            ),
             None => refuse(format!(
                 "vipward: there is no {}: name the configuration of the VIPs with -f FILE, or what to render with \
                  --confdir DIR",
@@ -156,6 +161,8 @@ struct Agent {
     orders: mpsc::Receiver<Order>,
     control: tokio::task::JoinHandle<()>,
     complaints: tokio::task::JoinHandle<()>,
+    manager: Arc<Manager>,
+    life_signs: tokio::task::JoinHandle<()>,
     rendering: Half,
 }
 
@@ -165,6 +172,8 @@ impl Agent {
         let server = Server::bind(Arc::clone(&run_dir))?;
         let (orders, inbox) = mpsc::channel(ORDERS);
         let complaints = tokio::spawn(complaints::watch(orders.clone()));
+        let manager = Arc::new(Manager::of_environment());
+        let life_signs = manager::watch(Arc::clone(&manager), orders.clone());
         let control = tokio::spawn(server.serve(Arc::new(Desk { orders })));
         let (verdicts, results) = mpsc::channel(RESULTS);
         let will = Will::create().context("memory for the guard")?;
@@ -189,10 +198,18 @@ impl Agent {
             orders: inbox,
             control,
             complaints,
+            manager,
+            life_signs,
             rendering: Half::start(prepared)?,
         };
-        let (reply, _) = oneshot::channel();
+        let (reply, taken) = oneshot::channel();
         agent.take(loaded, reply).context("the first configuration")?;
+        let manager = Arc::clone(&agent.manager);
+        tokio::spawn(async move {
+            if taken.await.is_ok() {
+                manager.ready();
+            }
+        });
         Ok(agent)
     }
 
@@ -225,6 +242,7 @@ impl Agent {
                 _ = signals.interrupt.recv() => break,
             }
         }
+        self.manager.stopping();
         if self.held_until.is_some() {
             self.leave().await;
             return Ok(());
@@ -255,6 +273,7 @@ impl Agent {
                 Some(result) = self.results.recv() => self.verdict(&result),
                 Some(order) = self.orders.recv() => match order {
                     Order::Status(answer) => self.status(answer),
+                    Order::Ping(answer) => self.ping(answer),
                     Order::Reload(answer) => _ = answer.send(Err(STOPPING.to_owned())),
                     Order::Drain(_, answer) | Order::Hold(_, answer) => {
                         let _ = answer.send(Err(STOPPING.to_owned()));
@@ -286,6 +305,7 @@ impl Agent {
         std::mem::replace(&mut self.notifier, Notifier::new(notify::TIMEOUT)).shutdown(STOP_GRACE).await;
         std::mem::replace(&mut self.runner, Runner::new(verdicts)).shutdown().await;
         self.complaints.abort();
+        self.life_signs.abort();
         self.control.abort();
     }
 

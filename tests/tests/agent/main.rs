@@ -7,6 +7,7 @@ mod guard;
 mod input;
 mod interfaces;
 mod lease;
+mod manager;
 mod notify;
 mod preemption;
 mod privileges;
