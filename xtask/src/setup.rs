@@ -71,6 +71,8 @@ const TOOLS: &[Tool] = &[
     Tool { program: "etcd", file: None, need: Need::Tests, packages: &["etcd-server"] },
     Tool { program: "etcdctl", file: None, need: Need::Tests, packages: &["etcd-client"] },
     Tool { program: "redis-server", file: None, need: Need::Tests, packages: &["redis-server"] },
+    // The alerts' own tests. Only promtool is run, but it has no package of its own.
+    Tool { program: "promtool", file: None, need: Need::Tests, packages: &["prometheus"] },
     Tool {
         program: "java",
         file: Some("/usr/share/java/zookeeper.jar"),
