@@ -66,6 +66,8 @@ pub enum Command {
     NginxCheck(NginxCheck),
     /// Render one template with the keys of a JSON file
     Template(Template),
+    /// Print what a shell needs to complete our command lines
+    Completions(Completions),
 }
 
 /// The command line of confd, which is not for clap: its long flags have one dash.
@@ -104,6 +106,9 @@ pub struct Run {
     /// Unknown keywords in the configuration are warnings instead of errors
     #[arg(long, env = "VIPWARD_LENIENT")]
     pub lenient: bool,
+    /// Only render; keep no VIP, whatever keepalived.conf there is
+    #[arg(long, env = "VIPWARD_RENDER_ONLY")]
+    pub render_only: bool,
     /// How log lines look
     #[arg(long, env = "VIPWARD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -192,6 +197,9 @@ pub struct Check {
     /// Unknown keywords are warnings instead of errors
     #[arg(long, env = "VIPWARD_LENIENT")]
     pub lenient: bool,
+    /// Look at no keepalived.conf, as `vipward run --render-only` does
+    #[arg(long, env = "VIPWARD_RENDER_ONLY", requires = "confdir")]
+    pub render_only: bool,
 }
 
 /// Options of `vipward status`.
@@ -228,6 +236,14 @@ pub struct Guard {
     /// For how many nanoseconds to keep serving after its death
     #[arg(long)]
     pub keep: u64,
+}
+
+/// Options of `vipward completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// Which shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
 }
 
 /// Options of `vipward template`.

@@ -12,8 +12,6 @@
 
 mod check;
 pub mod diagnostic;
-#[cfg(test)]
-mod document;
 mod include;
 mod keywords;
 mod lex;
@@ -21,6 +19,8 @@ mod lower;
 pub mod model;
 mod programs;
 pub mod report;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::path::{Path, PathBuf};

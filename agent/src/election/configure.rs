@@ -45,6 +45,7 @@ impl Driver {
             Command::Drain(on, reply) => {
                 let _ = reply.send(self.drain(now, on));
             }
+            Command::Ping(reply) => _ = reply.send(()),
             Command::Survey(reply) => self.surveys.push_back(Surveying::new(reply)),
             Command::Shutdown => self.shut_down(now),
         }

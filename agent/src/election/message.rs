@@ -28,6 +28,8 @@ pub enum Command {
     Track(Report),
     /// Hand over, and let everybody else go first, or no longer. Answers how many instances are MASTER now.
     Drain(bool, oneshot::Sender<usize>),
+    /// Answer: a thread that does is making progress.
+    Ping(oneshot::Sender<()>),
     /// Report every instance, a slice of them per turn.
     Survey(oneshot::Sender<Survey>),
     /// Hand over everywhere, remove the addresses, end. The second one waits for no successor.

@@ -4,6 +4,7 @@
 mod alone;
 mod complaints;
 mod groups;
+mod manager;
 mod news;
 mod orders;
 mod rendering;
@@ -38,6 +39,7 @@ use crate::guard::will::{Ending, Will};
 use crate::metrics::{Listeners, Metrics};
 use crate::privileges;
 use groups::Groups;
+use manager::Manager;
 use orders::{Desk, Order};
 use rendering::{Half, Prepared};
 use status::History;
@@ -65,9 +67,12 @@ pub fn run(options: &cli::Run) -> Result<u8> {
     };
     // Before anything is changed on the network: a port that is taken is no reason for a failover.
     let listeners = Listeners::bind(&options.metrics)?;
-    if cli::is_absent_default(&options.file) {
+    if options.render_only || cli::is_absent_default(&options.file) {
         return match prepared {
             Some(prepared) => alone::run(options, prepared, listeners),
+            None if options.render_only => refuse(
+                "vipward: there is nothing to render: name a confd directory with --confdir DIR".to_owned(),
+            ),
             None => refuse(format!(
                 "vipward: there is no {}: name the configuration of the VIPs with -f FILE, or what to render with \
                  --confdir DIR",
@@ -178,6 +183,8 @@ struct Agent {
     orders: mpsc::Receiver<Order>,
     control: tokio::task::JoinHandle<()>,
     complaints: tokio::task::JoinHandle<()>,
+    manager: Arc<Manager>,
+    life_signs: tokio::task::JoinHandle<()>,
     rendering: Half,
     /// Ends with the agent.
     _metrics: Option<Metrics>,
@@ -194,6 +201,8 @@ impl Agent {
         let server = Server::bind(Arc::clone(&run_dir))?;
         let (orders, inbox) = mpsc::channel(ORDERS);
         let complaints = tokio::spawn(complaints::watch(orders.clone()));
+        let manager = Arc::new(Manager::of_environment());
+        let life_signs = manager::watch(Arc::clone(&manager), orders.clone());
         let desk = Arc::new(Desk { orders });
         let metrics = listeners.serve(&desk, options.metrics_compat)?;
         let control = tokio::spawn(server.serve(desk));
@@ -228,11 +237,19 @@ impl Agent {
             orders: inbox,
             control,
             complaints,
+            manager,
+            life_signs,
             rendering: Half::start(prepared)?,
             _metrics: metrics,
         };
-        let (reply, _) = oneshot::channel();
+        let (reply, taken) = oneshot::channel();
         agent.take(loaded, reply).context("the first configuration")?;
+        let manager = Arc::clone(&agent.manager);
+        tokio::spawn(async move {
+            if taken.await.is_ok() {
+                manager.ready();
+            }
+        });
         Ok(agent)
     }
 
@@ -272,6 +289,7 @@ impl Agent {
                 _ = signals.interrupt.recv() => break,
             }
         }
+        self.manager.stopping();
         if self.held_until.is_some() {
             self.leave().await;
             return Ok(());
@@ -304,6 +322,7 @@ impl Agent {
                 Some(order) = self.orders.recv() => match order {
                     Order::Status(answer) => self.status(answer),
                     Order::Observe(answer) => self.observe(answer),
+                    Order::Ping(answer) => self.ping(answer),
                     Order::Reload(answer) => _ = answer.send(Err(STOPPING.to_owned())),
                     Order::Drain(_, answer) | Order::Hold(_, answer) => {
                         let _ = answer.send(Err(STOPPING.to_owned()));
@@ -337,6 +356,7 @@ impl Agent {
         std::mem::take(&mut self.fifos).shutdown(STOP_GRACE).await;
         std::mem::replace(&mut self.runner, Runner::new(verdicts)).shutdown().await;
         self.complaints.abort();
+        self.life_signs.abort();
         self.control.abort();
     }
 

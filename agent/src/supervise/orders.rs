@@ -21,6 +21,8 @@ use crate::metrics::observation::{Observation, Observe};
 /// What the control socket asks for.
 #[derive(Debug)]
 pub(super) enum Order {
+    /// Answered by the election thread; not at all if that one does not answer.
+    Ping(oneshot::Sender<()>),
     Status(oneshot::Sender<Result<StatusSnapshot, String>>),
     Observe(oneshot::Sender<Result<Observation, String>>),
     Reload(oneshot::Sender<Result<ReloadReport, String>>),
@@ -31,11 +33,19 @@ pub(super) enum Order {
 impl Agent {
     pub(super) fn order(&mut self, order: Order) {
         match order {
+            Order::Ping(answer) => self.ping(answer),
             Order::Status(answer) => self.status(answer),
             Order::Observe(answer) => self.observe(answer),
             Order::Reload(answer) => self.reload(answer),
             Order::Drain(on, answer) => self.drain(on, answer),
             Order::Hold(keep, answer) => _ = answer.send(self.hold(keep)),
+        }
+    }
+
+    /// Whoever asked is told by the dropped channel that there will be no answer.
+    pub(super) fn ping(&self, answer: oneshot::Sender<()>) {
+        if let Err(error) = self.election.send(Command::Ping(answer)) {
+            error!("no life sign of the election thread: {error}");
         }
     }
 

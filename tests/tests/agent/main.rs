@@ -10,6 +10,7 @@ mod input;
 mod interfaces;
 mod lease;
 mod lost;
+mod manager;
 mod metrics;
 mod notify;
 mod preemption;

@@ -1,0 +1,3 @@
+//! What takes the whole of this room.
+
+mod document;
