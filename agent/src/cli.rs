@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::kernel::Choice;
 use crate::kv::args::Kv;
+use crate::metrics::{Compat, MetricsAddress};
 
 pub use render::{NginxCheck, RenderOptions};
 
@@ -65,6 +66,8 @@ pub enum Command {
     NginxCheck(NginxCheck),
     /// Render one template with the keys of a JSON file
     Template(Template),
+    /// Print what a shell needs to complete our command lines
+    Completions(Completions),
 }
 
 /// The command line of confd, which is not for clap: its long flags have one dash.
@@ -94,9 +97,18 @@ pub struct Run {
     /// for an agent that is started again meanwhile
     #[arg(long, env = "VIPWARD_ON_CRASH", default_value = "release", value_name = "WHAT")]
     pub on_crash: OnCrash,
+    /// Where metrics and the status page are served, such as 127.0.0.1:9650; several with commas between them, or `off`
+    #[arg(long, env = "VIPWARD_METRICS", value_name = "ADDR", value_delimiter = ',', default_value = "off")]
+    pub metrics: Vec<MetricsAddress>,
+    /// Whose names of metrics there are beside our own
+    #[arg(long, env = "VIPWARD_METRICS_COMPAT", value_name = "WHOSE", value_enum)]
+    pub metrics_compat: Option<Compat>,
     /// Unknown keywords in the configuration are warnings instead of errors
     #[arg(long, env = "VIPWARD_LENIENT")]
     pub lenient: bool,
+    /// Only render; keep no VIP, whatever keepalived.conf there is
+    #[arg(long, env = "VIPWARD_RENDER_ONLY")]
+    pub render_only: bool,
     /// How log lines look
     #[arg(long, env = "VIPWARD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -185,6 +197,9 @@ pub struct Check {
     /// Unknown keywords are warnings instead of errors
     #[arg(long, env = "VIPWARD_LENIENT")]
     pub lenient: bool,
+    /// Look at no keepalived.conf, as `vipward run --render-only` does
+    #[arg(long, env = "VIPWARD_RENDER_ONLY", requires = "confdir")]
+    pub render_only: bool,
 }
 
 /// Options of `vipward status`.
@@ -221,6 +236,14 @@ pub struct Guard {
     /// For how many nanoseconds to keep serving after its death
     #[arg(long)]
     pub keep: u64,
+}
+
+/// Options of `vipward completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// Which shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
 }
 
 /// Options of `vipward template`.

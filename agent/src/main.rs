@@ -1,9 +1,10 @@
 //! The `vipward` binary.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use vipward::cli::{self, Cli, Command, Confd};
 use vipward::control::show::{self, Show};
 use vipward::control::verbs;
@@ -42,7 +43,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
             let Some(confdir) = &options.confdir else {
                 return Ok(config::report::check(&options.file, &read, &mut out)?);
             };
-            let alone = cli::is_absent_default(&options.file);
+            let alone = options.render_only || cli::is_absent_default(&options.file);
             let first = if alone { 0 } else { config::report::check(&options.file, &read, &mut out)? };
             Ok(check::check(confdir, &mut out)?.max(first))
         }
@@ -57,6 +58,12 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Unfence(run_dir) => verbs::unfence(&run_dir.run_dir).map(|()| 0),
         Command::Guard(options) => guard::run(options.leases, options.keep).map(|()| 0),
         Command::Kv(options) => kv::run(&options, &mut std::io::stdout().lock()),
+        Command::Completions(options) => {
+            let mut script = Vec::new();
+            clap_complete::generate(options.shell, &mut Cli::command(), "vipward", &mut script);
+            std::io::stdout().write_all(&script)?;
+            Ok(0)
+        }
         Command::Confd(Confd { arguments }) => service::confd(arguments, connect::sources),
         Command::NginxCheck(options) => Ok(nginx::check::command(&options)?),
         Command::Template(options) => match template::command::run(&options, &mut std::io::stdout().lock()) {

@@ -15,6 +15,8 @@ use crate::{programs, say, workspace};
 
 /// Version of cargo-deny that `.ci/run` uses.
 const CARGO_DENY: &str = "0.20.2";
+/// Version of cargo-deb that `cargo xtask dist` uses.
+const CARGO_DEB: &str = "3.8.0";
 
 /// What to set up.
 #[derive(Args)]
@@ -69,6 +71,8 @@ const TOOLS: &[Tool] = &[
     Tool { program: "etcd", file: None, need: Need::Tests, packages: &["etcd-server"] },
     Tool { program: "etcdctl", file: None, need: Need::Tests, packages: &["etcd-client"] },
     Tool { program: "redis-server", file: None, need: Need::Tests, packages: &["redis-server"] },
+    // The alerts' own tests. Only promtool is run, but it has no package of its own.
+    Tool { program: "promtool", file: None, need: Need::Tests, packages: &["prometheus"] },
     Tool {
         program: "java",
         file: Some("/usr/share/java/zookeeper.jar"),
@@ -137,6 +141,37 @@ fn ci_tools() -> Result<()> {
     // Unoptimised: it is run once, and compiles in half the time.
     let install = ["install", "cargo-deny", "--locked", "--debug", "--version", CARGO_DENY];
     programs::run(workspace::cargo().args(install)).context("cargo-deny checks licences in .ci/run")
+}
+
+/// What `cargo xtask dist` needs beyond the build, and beyond that to check what it made.
+pub(crate) fn dist_tools(check: bool) -> Result<()> {
+    let mut wanted = vec![("strip", "binutils"), ("xz", "xz-utils")];
+    if check {
+        wanted.extend([
+            ("lintian", "lintian"),
+            ("man", "man-db"),
+            ("systemd-analyze", "systemd"),
+            ("systemd-nspawn", "systemd-container"),
+            ("unshare", "util-linux"),
+        ]);
+    }
+    let missing: Vec<&str> = wanted
+        .into_iter()
+        .filter(|(program, _)| programs::find(program).is_none())
+        .map(|(_, package)| package)
+        .collect();
+    if !missing.is_empty() {
+        apt::install(&missing)?;
+    }
+    if let Some(path) = programs::find("cargo-deb") {
+        say::line("cargo-deb", path.display());
+        return Ok(());
+    }
+    say::line("cargo-deb", format_args!("missing: cargo install cargo-deb {CARGO_DEB}, some minutes"));
+    // Unoptimised, as cargo-deny is; xz compresses by the program of that name.
+    let install =
+        ["install", "cargo-deb", "--locked", "--debug", "--no-default-features", "--version", CARGO_DEB];
+    programs::run(workspace::cargo().args(install)).context("cargo-deb makes the Debian package")
 }
 
 /// Whether cargo has a working subcommand of this name.

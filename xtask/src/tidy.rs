@@ -5,6 +5,7 @@ mod abi;
 mod code;
 mod files;
 mod manifests;
+mod metrics;
 mod rust;
 mod tree;
 
@@ -27,6 +28,7 @@ const RULES: &[Rule] = &[
     ("stray panics", rust::stray_panics),
     ("clocks", rust::clocks),
     ("ABI sizes", abi::asserted_sizes),
+    ("metrics in use", metrics::known),
     ("workspace versions", manifests::workspace_versions),
     ("workspace lints", manifests::workspace_lints),
     ("dependency direction", manifests::direction),

@@ -9,6 +9,7 @@
 //! * [`verdict`]: rise and fall;
 //! * [`runner`]: the health scripts, one task each;
 //! * [`file`], [`processes`]: what else is tracked;
+//! * [`tally`]: how often scripts ran, and for how long;
 //! * [`tracking`]: from base priority and what is tracked to the effective priority or FAULT;
 //! * [`notify`]: the scripts that are told of transitions; [`fifo`]: FIFOs that are told too.
 
@@ -21,6 +22,7 @@ pub mod process;
 pub mod processes;
 pub mod runner;
 pub mod secure;
+pub mod tally;
 pub mod tracking;
 pub mod verdict;
 

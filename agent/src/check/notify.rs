@@ -24,6 +24,7 @@ use tracing::{debug, info, warn};
 
 use super::launch::Launch;
 use super::process::{self, Exit};
+use super::tally::{Ledger, Tally};
 
 /// How long a notify script may run. keepalived has no limit; a minute is longer than any script that still
 /// tells something new.
@@ -187,12 +188,19 @@ pub struct Notifier {
     tasks: JoinSet<()>,
     cancel: watch::Sender<bool>,
     timeout: Duration,
+    ledger: Ledger,
 }
 
 impl Notifier {
     /// A notifier without instances, whose scripts may run for `timeout`, normally [`TIMEOUT`].
     pub fn new(timeout: Duration) -> Notifier {
-        Notifier { slots: HashMap::new(), tasks: JoinSet::new(), cancel: watch::Sender::new(false), timeout }
+        Notifier {
+            slots: HashMap::new(),
+            tasks: JoinSet::new(),
+            cancel: watch::Sender::new(false),
+            timeout,
+            ledger: Ledger::default(),
+        }
     }
 
     /// Makes `subjects` the ones of the configuration. An instance that is gone keeps its scripts until
@@ -239,6 +247,11 @@ impl Notifier {
         });
     }
 
+    /// What became of all runs so far.
+    pub fn tally(&self) -> Tally {
+        self.ledger.read()
+    }
+
     /// Tells the scripts of `subject` of its new state. Returns at once; must be called within a tokio runtime.
     pub fn tell(&mut self, subject: &Subject, told: Told, priority: u8) {
         while self.tasks.try_join_next().is_some() {}
@@ -258,7 +271,8 @@ impl Notifier {
         if !inner.busy {
             inner.busy = true;
             let (slot, cancel, timeout) = (Arc::clone(slot), self.cancel.subscribe(), self.timeout);
-            self.tasks.spawn(serve(slot, timeout, cancel));
+            let ledger = self.ledger.clone();
+            self.tasks.spawn(serve(slot, timeout, ledger, cancel));
         }
     }
 
@@ -280,10 +294,12 @@ impl Notifier {
     }
 }
 
-async fn serve(slot: Arc<Slot>, timeout: Duration, mut cancel: watch::Receiver<bool>) {
+async fn serve(slot: Arc<Slot>, timeout: Duration, ledger: Ledger, mut cancel: watch::Receiver<bool>) {
     while let Some(runs) = slot.take() {
         for (launch, arguments) in runs {
+            ledger.begin();
             let finished = process::run(&launch, &arguments, timeout, &mut cancel).await;
+            ledger.end(finished.duration, finished.exit.failed());
             let (subject, exit, duration) = (&slot.subject, finished.exit, finished.duration);
             let (output, arguments) = (finished.output, arguments.join(" "));
             let script = launch.program.to_string();

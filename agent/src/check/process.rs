@@ -65,6 +65,14 @@ impl Exit {
     pub fn is_success(&self) -> bool {
         matches!(self, Exit::Status(0))
     }
+
+    /// Whether it failed; `None` for a run that was cut short by us or never had a chance.
+    pub fn failed(&self) -> Option<bool> {
+        match self {
+            Exit::Cancelled | Exit::NoResources(_) => None,
+            other => Some(!other.is_success()),
+        }
+    }
 }
 
 /// A run that ended.
@@ -193,6 +201,9 @@ impl ChildSetup {
             // Our own descriptors are close-on-exec; what the agent inherited may not be. Kernels before 5.11
             // refuse, and lose nothing but this second line of defence.
             libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
+            // Rights that the agent was given by name are its own; root's scripts have root's.
+            libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+            expose_to_oom_killer();
             if self.changes_user {
                 succeeded(libc::setgroups(self.groups.len(), self.groups.as_ptr()))?;
                 succeeded(libc::setresgid(self.gid, self.gid, self.gid))?;
@@ -205,6 +216,23 @@ impl ChildSetup {
             }
         }
         Ok(())
+    }
+}
+
+/// An agent that is to be the last to go when memory is short (systemd's `OOMScoreAdjust=`) does not want that for its
+/// scripts. Called between fork and exec; a failure leaves things as they are.
+fn expose_to_oom_killer() {
+    let mut first = [0_u8; 1];
+    // SAFETY: system calls on a literal path, a buffer of our own and a descriptor that they gave.
+    unsafe {
+        let file = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        if file < 0 {
+            return;
+        }
+        if libc::read(file, first.as_mut_ptr().cast(), 1) == 1 && first == *b"-" {
+            libc::write(file, c"0".as_ptr().cast(), 1);
+        }
+        libc::close(file);
     }
 }
 

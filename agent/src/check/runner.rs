@@ -17,6 +17,7 @@ use tracing::{debug, warn};
 
 use super::launch::Launch;
 use super::process::{self, Exit, Finished};
+use super::tally::{Ledger, Tally};
 use super::verdict::Verdict;
 
 /// A health script, as its task needs it. What it does to priorities is [`super::tracking`]'s business.
@@ -65,6 +66,7 @@ pub struct Runner {
 struct Running {
     /// How the task is to run the script. The task ends by [`Running::cancel`] and not with this.
     spec: watch::Sender<ScriptSpec>,
+    ledger: Ledger,
     cancel: watch::Sender<bool>,
 }
 
@@ -111,6 +113,12 @@ impl Runner {
         }
     }
 
+    /// What became of the runs of each script so far. Another command begins at zero.
+    pub fn tallies(&self) -> Vec<(String, Tally)> {
+        let running = self.running.iter();
+        running.map(|(name, running)| (name.clone(), running.ledger.read())).collect()
+    }
+
     /// Ends all scripts and waits until they are reaped, at most [`process::KILL_DELAY`] and a little.
     pub async fn shutdown(mut self) {
         for running in self.running.values() {
@@ -125,9 +133,11 @@ impl Runner {
         let (cancel, cancelled) = watch::channel(false);
         let verdict = Verdict::new(spec.rise, spec.fall, init_fail);
         let (sender, specs) = watch::channel(spec.clone());
-        let task = Task { verdict, spec, specs, results: self.results.clone(), complaint: None };
+        let ledger = Ledger::default();
+        let (results, kept) = (self.results.clone(), ledger.clone());
+        let task = Task { verdict, spec, specs, results, ledger: kept, complaint: None };
         self.tasks.spawn(task.run(cancelled));
-        Running { spec: sender, cancel }
+        Running { spec: sender, ledger, cancel }
     }
 }
 
@@ -137,6 +147,7 @@ struct Task {
     specs: watch::Receiver<ScriptSpec>,
     verdict: Verdict,
     results: mpsc::Sender<ScriptResult>,
+    ledger: Ledger,
     /// The last reason why a run did not even start, so that it is logged once and not every interval.
     complaint: Option<String>,
 }
@@ -156,7 +167,9 @@ impl Task {
                 }
                 _ = starts.tick() => {}
             }
+            self.ledger.begin();
             let finished = process::run(&self.spec.launch, &[], self.spec.timeout, &mut cancel).await;
+            self.ledger.end(finished.duration, finished.exit.failed());
             let Some(result) = self.judge(finished) else { continue };
             tokio::select! {
                 biased;

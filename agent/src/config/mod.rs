@@ -12,8 +12,6 @@
 
 mod check;
 pub mod diagnostic;
-#[cfg(test)]
-mod document;
 mod include;
 mod keywords;
 mod lex;

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fstat, fstatat};
 use nix::unistd::geteuid;
 
 use super::protocol::{MAX_RESPONSE, REQUEST_TIMEOUT, Request, Response};
@@ -30,7 +30,7 @@ pub enum ClientError {
     /// The caller may not ask.
     #[error("permission denied for {}: ask as root or as the agent's user (sudo)", .0.display())]
     PermissionDenied(PathBuf),
-    /// The socket belongs to somebody who should not run an agent.
+    /// The socket belongs to somebody who should not run an agent, in a place that root did not give him.
     #[error("the socket in {dir} is served by user {1}, not by root or by you: do not trust it", dir = .0.display())]
     Untrusted(PathBuf, u32),
     /// The agent did not answer in time.
@@ -66,7 +66,8 @@ impl Connection {
         let dir = open_dir(run_dir).map_err(failed)?;
         let stream = UnixStream::connect(entry_of(&dir, SOCKET)).map_err(failed)?;
         let peer = getsockopt(&stream, PeerCredentials).map_err(|error| failed(error.into()))?;
-        if peer.uid() != 0 && peer.uid() != geteuid().as_raw() {
+        let known = peer.uid() == 0 || peer.uid() == geteuid().as_raw();
+        if !known && !is_given_to(&dir, peer.uid()) {
             return Err(ClientError::Untrusted(run_dir.to_owned(), peer.uid()));
         }
         stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
@@ -102,6 +103,14 @@ fn open_dir(run_dir: &Path) -> io::Result<OwnedFd> {
     Ok(nix::fcntl::open(run_dir, flags, Mode::empty())?)
 }
 
+/// Whether root has given this folder to that user: only root can put one there.
+fn is_given_to(dir: &OwnedFd, user: u32) -> bool {
+    let (Ok(own), Ok(parent)) = (fstat(dir), fstatat(dir, "..", AtFlags::AT_SYMLINK_NOFOLLOW)) else {
+        return false;
+    };
+    own.st_uid == user && parent.st_uid == 0 && parent.st_mode & 0o022 == 0
+}
+
 fn from_io(run_dir: &Path, error: io::Error) -> ClientError {
     let run_dir = run_dir.to_owned();
     match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
@@ -109,5 +118,32 @@ fn from_io(run_dir: &Path, error: io::Error) -> ClientError {
         Errno::EACCES | Errno::EPERM => ClientError::PermissionDenied(run_dir),
         Errno::EAGAIN | Errno::ETIMEDOUT => ClientError::Timeout,
         _ => ClientError::Io(run_dir, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, chown};
+
+    use super::*;
+
+    /// A service with `User=` has a run directory of that user's, which root made.
+    #[test]
+    fn a_user_is_trusted_in_the_place_that_root_gave_him() {
+        const NOBODY: u32 = 65_534;
+        let parent = tempfile::tempdir().expect("temporary directory");
+        let run_dir = parent.path().join("vipward");
+        fs::create_dir(&run_dir).expect("created");
+        let given = || is_given_to(&open_dir(&run_dir).expect("open"), NOBODY);
+        assert!(!given(), "it is root's");
+        chown(&run_dir, Some(NOBODY), None).expect("chown");
+        assert!(given());
+        // As in /tmp: anybody can have made it.
+        fs::set_permissions(parent.path(), Permissions::from_mode(0o1777)).expect("chmod");
+        assert!(!given());
+        fs::set_permissions(parent.path(), Permissions::from_mode(0o755)).expect("chmod");
+        chown(parent.path(), Some(NOBODY), None).expect("chown");
+        assert!(!given(), "he can have put it there himself");
     }
 }

@@ -134,12 +134,7 @@ fn instance_row(instance: &InstanceStatus) -> Row {
         Family::Ipv4 => instance.interface.clone(),
         Family::Ipv6 => format!("{} (IPv6)", instance.interface),
     };
-    let datapath = match instance.datapath {
-        None => "-",
-        Some(Datapath::Xdp) => "xdp",
-        Some(Datapath::XdpGeneric) => "xdp-generic",
-        Some(Datapath::Socket) => "socket",
-    };
+    let datapath = instance.datapath.map_or("-", Datapath::name);
     let cells = vec![
         printable(&instance.name),
         state.to_owned(),
@@ -163,7 +158,7 @@ fn vips(vips: &[String]) -> String {
 }
 
 /// `2023-11-14T22:13:20.123Z` as `2023-11-14 22:13:20`; the header names the zone.
-pub(super) fn to_the_second(time: &str) -> String {
+pub(crate) fn to_the_second(time: &str) -> String {
     let whole = time.split_once('.').map_or_else(|| time.trim_end_matches('Z'), |(whole, _)| whole);
     printable(whole).replace('T', " ")
 }

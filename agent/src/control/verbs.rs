@@ -26,8 +26,10 @@ pub fn reload(run_dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Announces a restart.
+/// Announces a restart. Refused if this version could not go on with what the running one has pinned: after an upgrade
+/// that changed its layout it is better to hand over.
 pub fn hold(run_dir: &Path, keep: Duration) -> Result<()> {
+    kernel::can_take_over(run_dir).context("the VIPs are not kept for the next agent")?;
     let keep_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
     println!("{}", done(client::request(run_dir, &Request::Hold { keep_ms })?)?);
     Ok(())

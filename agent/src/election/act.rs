@@ -42,7 +42,10 @@ impl Driver {
                 // Now, for what the transition sets off takes its time.
                 let silence = if transition.from == State::Backup { self.silence(now, id) } else { None };
                 if let Some(instance) = self.registry.get_mut(id) {
-                    instance.stats.transitions += 1;
+                    instance.stats.transition(&transition);
+                    if transition.to != State::Master {
+                        instance.takeover = None;
+                    }
                     if !instance.refused && matches!(transition.to, State::Backup | State::Master) {
                         instance.refusals = 0;
                     }
@@ -73,6 +76,9 @@ impl Driver {
             queued += 1;
         }
         instance.stats.adverts_sent += queued;
+        if priority.is_stop() {
+            instance.stats.resignations += queued;
+        }
         if self.leases.on {
             self.leases.advertised.push(id);
         }

@@ -10,6 +10,7 @@ use super::driver::Driver;
 use super::instance::Instance;
 use super::message::{Changes, Command, Level, Update};
 use super::registry::Id;
+use super::snapshot::Surveying;
 use super::trackers::tracks;
 use super::{plan, realtime};
 use crate::check::tracking::Kind;
@@ -44,9 +45,8 @@ impl Driver {
             Command::Drain(on, reply) => {
                 let _ = reply.send(self.drain(now, on));
             }
-            Command::Snapshot(reply) => {
-                let _ = reply.send(self.snapshots());
-            }
+            Command::Ping(reply) => _ = reply.send(()),
+            Command::Survey(reply) => self.surveys.push_back(Surveying::new(reply)),
             Command::Shutdown => self.shut_down(now),
         }
     }

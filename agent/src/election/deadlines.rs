@@ -5,13 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use vipward_vrrp::types::Mono;
 
 use super::registry::Id;
+use crate::histogram::{Histogram, SHORT};
 
 /// At most one deadline per instance.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Deadlines {
     queue: BTreeSet<(Mono, Id)>,
     /// Sorted too: for so few and small keys that beats hashing.
     of: BTreeMap<Id, Mono>,
+    /// How long after they were due deadlines were taken out.
+    pub(crate) lateness: Histogram,
+}
+
+impl Default for Deadlines {
+    fn default() -> Deadlines {
+        let lateness = Histogram::new(SHORT);
+        Deadlines { queue: BTreeSet::new(), of: BTreeMap::new(), lateness }
+    }
 }
 
 impl Deadlines {
@@ -46,6 +56,7 @@ impl Deadlines {
             }
             self.queue.pop_first();
             self.of.remove(&id);
+            self.lateness.record(now.saturating_since(at));
             due.push(id);
         }
         due
@@ -67,6 +78,8 @@ mod tests {
         deadlines.set(c, None);
         assert_eq!(deadlines.next(), Some(Mono(5)));
         assert_eq!(deadlines.due(Mono(10)), [a, b]);
+        let lateness = deadlines.lateness.sum().as_nanos();
+        assert_eq!((deadlines.lateness.count(), lateness), (2, 5), "a at 5, b at 10, both taken at 10");
         assert_eq!(deadlines.due(Mono(100)), []);
         assert_eq!(deadlines.next(), None);
     }

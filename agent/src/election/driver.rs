@@ -1,6 +1,6 @@
 //! The state of the election thread, and one turn of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -11,9 +11,11 @@ use vipward_vrrp::types::Mono;
 
 use super::deadlines::Deadlines;
 use super::debounce::Debounce;
+use super::figures::Figures;
 use super::lease::Leases;
 use super::message::{Command, Level, Update};
 use super::registry::{Id, Registry};
+use super::snapshot::Surveying;
 use super::sync::Group;
 use super::trackers::Trackers;
 use super::will::Testament;
@@ -80,9 +82,16 @@ pub(crate) struct Driver {
     /// When each topic may be warned of again.
     quiet: HashMap<&'static str, Mono>,
     updates: mpsc::Sender<Update>,
-    /// Updates that found the channel full.
+    /// Updates that found the channel full and are not confessed yet.
     dropped: u64,
-    lost: u64,
+    /// All of them.
+    pub(super) all_dropped: u64,
+    pub(super) lost: u64,
+    pub(super) figures: Figures,
+    /// Whose first address came and is not announced yet; see [`Figures`].
+    pub(super) addressed: Vec<Id>,
+    /// Who wants to know of all instances.
+    pub(super) surveys: VecDeque<Surveying>,
     fds_changed: bool,
     reports: Vec<Report>,
     link_events: Vec<LinkEvent>,
@@ -155,7 +164,11 @@ impl Driver {
             quiet: HashMap::new(),
             updates,
             dropped: 0,
+            all_dropped: 0,
             lost: 0,
+            figures: Figures::new(),
+            addressed: Vec::new(),
+            surveys: VecDeque::new(),
             fds_changed: true,
             reports: Vec::new(),
             link_events: Vec::new(),
@@ -192,6 +205,7 @@ impl Driver {
         self.work();
         self.rewrite_will();
         self.confess();
+        self.survey();
     }
 
     /// Sends what has become due meanwhile. For long pieces of work, which would make other instances late.
@@ -330,6 +344,7 @@ impl Driver {
     pub(super) fn send(&mut self, update: Update) {
         if self.updates.try_send(update).is_err() {
             self.dropped += 1;
+            self.all_dropped += 1;
         }
     }
 }

@@ -10,6 +10,7 @@ use vipward_vrrp::router::{Event, Heard};
 use vipward_vrrp::types::{Family, Interval, Mono, Priority, State};
 
 use super::driver::Driver;
+use super::figures::Expiry;
 use super::message::Update;
 use super::registry::Id;
 use crate::kernel::{Claim, Datapath, Report, ReportKind};
@@ -19,7 +20,10 @@ impl Driver {
     pub(super) fn hear(&mut self, now: Mono, report: &Report) {
         let Some(id) = self.registry.find(&report.key) else { return };
         match report.kind {
-            ReportKind::Expired => self.expired(now, id, &report.key, report.generation),
+            ReportKind::Expired => {
+                let Report { generation, deadline, at, .. } = *report;
+                self.expired(now, id, &report.key, Expiry { generation, deadline, at });
+            }
             ReportKind::Changed | ReportKind::Resigned | ReportKind::Outranked | ReportKind::Rival => {
                 let heard =
                     Heard { source: report.source, priority: report.priority, interval: report.interval };
@@ -56,12 +60,18 @@ impl Driver {
     }
 
     /// The watch of `id` ran out.
-    pub(super) fn expired(&mut self, now: Mono, id: Id, key: &RouterKey, generation: u64) {
-        if self.member_expired(now, id, generation) {
-            return;
+    pub(super) fn expired(&mut self, now: Mono, id: Id, key: &RouterKey, expiry: Expiry) {
+        self.figures.timer_lateness.record(expiry.at.saturating_since(expiry.deadline));
+        if !self.member_expired(now, id, expiry) {
+            self.claim(now, id, key, expiry);
         }
-        match self.paths.claim(key, generation) {
+    }
+
+    /// Makes `id` MASTER if its expiry still stands.
+    pub(super) fn claim(&mut self, now: Mono, id: Id, key: &RouterKey, expiry: Expiry) {
+        match self.paths.claim(key, expiry.generation) {
             Ok(Claim::Won) => {
+                self.note_decision(id, expiry);
                 self.claimed = Some(id);
                 self.feed(now, id, Event::Expired);
                 self.claimed = None;
@@ -87,7 +97,9 @@ impl Driver {
                         self.feed(now, id, Event::Heard(last));
                     }
                     if heard.armed == 0 && heard.deadline <= now.0 {
-                        self.expired(now, id, &key, heard.generation);
+                        let expiry =
+                            Expiry { generation: heard.generation, deadline: Mono(heard.deadline), at: now };
+                        self.expired(now, id, &key, expiry);
                     }
                 }
                 Err(error) => self.datapath_failed(now, id, error.to_string()),

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 
 use vipward_common::abi::{Counters, RouterKey, Rules};
 use vipward_common::watch;
-use vipward_vrrp::router::Router;
-use vipward_vrrp::types::{Mono, Priority};
+use vipward_vrrp::router::{CAUSES, Router, Transition};
+use vipward_vrrp::types::{Mono, Priority, State};
 
+use super::figures::{Expiry, Takeover};
 use super::plan;
 use crate::config::model;
 use crate::kernel::Attachment;
@@ -42,8 +43,8 @@ pub(crate) struct Instance {
     pub(crate) own: Own,
     /// Its sync group among the driver's.
     pub(crate) group: Option<usize>,
-    /// Its watch ran out in this generation, and it waits for the other members of its sync group.
-    pub(crate) ran_out: Option<u64>,
+    /// Its watch ran out, and it waits for the other members of its sync group.
+    pub(crate) ran_out: Option<Expiry>,
     /// What keeps it in FAULT, its sync group included; empty when fit.
     pub(crate) faults: Vec<String>,
     /// What it waits for before it takes part.
@@ -77,6 +78,8 @@ pub(crate) struct Instance {
     pub(crate) lower_quiet_until: Mono,
     /// Until then another advert that could not be sent is counted and not told.
     pub(crate) quiet_until: Mono,
+    /// It takes over since an expiry, and how far that is.
+    pub(crate) takeover: Option<Takeover>,
     /// Figures for `status` and metrics.
     pub(crate) stats: Stats,
     /// What the data path counted before the present seat.
@@ -98,9 +101,25 @@ pub(crate) struct Own {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stats {
     pub(crate) transitions: u64,
+    /// The same by the state that was entered and the number of the cause.
+    pub(crate) transitions_by: [[u64; CAUSES]; State::ALL.len()],
     pub(crate) adverts_sent: u64,
+    /// Those of priority 0.
+    pub(crate) resignations: u64,
     pub(crate) adverts_failed: u64,
     pub(crate) repairs: u64,
+}
+
+impl Stats {
+    /// Counts a change of state.
+    pub(crate) fn transition(&mut self, transition: &Transition) {
+        self.transitions += 1;
+        let state = State::ALL.iter().position(|state| *state == transition.to);
+        let counts = state.and_then(|state| self.transitions_by.get_mut(state));
+        if let Some(count) = counts.and_then(|counts| counts.get_mut(transition.cause.number())) {
+            *count += 1;
+        }
+    }
 }
 
 /// Adverts as bytes, one per destination, for as long as source and priority stay.
@@ -145,6 +164,7 @@ impl Instance {
             vip_notes: Vec::new(),
             lower_quiet_until: Mono(0),
             quiet_until: Mono(0),
+            takeover: None,
             stats: Stats::default(),
             counted: Counters::default(),
         })

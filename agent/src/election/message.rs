@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use vipward_common::abi::Counters;
 use vipward_vrrp::types::State;
 
+use super::figures::Figures;
 use crate::check::tracking::{Kind as Tracks, Report, Weight};
 use crate::config::model::Config;
 use crate::kernel::Kind;
@@ -27,8 +28,10 @@ pub enum Command {
     Track(Report),
     /// Hand over, and let everybody else go first, or no longer. Answers how many instances are MASTER now.
     Drain(bool, oneshot::Sender<usize>),
-    /// Report every instance.
-    Snapshot(oneshot::Sender<Vec<Snapshot>>),
+    /// Answer: a thread that does is making progress.
+    Ping(oneshot::Sender<()>),
+    /// Report every instance, a slice of them per turn.
+    Survey(oneshot::Sender<Survey>),
     /// Hand over everywhere, remove the addresses, end. The second one waits for no successor.
     Shutdown,
 }
@@ -182,6 +185,26 @@ pub struct Tracker {
     pub fault: bool,
 }
 
+/// The answer to [`Command::Survey`].
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// Every instance. Those far apart may be milliseconds apart in time too.
+    pub instances: Vec<Snapshot>,
+    /// What was measured of all of them together.
+    pub figures: Figures,
+}
+
+/// Changes of state of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransitionCount {
+    /// The state that was entered.
+    pub to: State,
+    /// The kind of cause.
+    pub cause: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
 /// One instance as it stands.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -215,8 +238,18 @@ pub struct Snapshot {
     pub trackers: Vec<Tracker>,
     /// Changes of state since the start.
     pub transitions: u64,
+    /// The same by state and cause; only those that occurred.
+    pub transitions_by: Vec<TransitionCount>,
+    /// Interval of its adverts.
+    pub interval: Duration,
+    /// How long ago another router's advert was accepted, if one was.
+    pub last_advert: Option<Duration>,
+    /// Times that the watch on the master ran out, since the data path began to watch.
+    pub timeouts: u64,
     /// Adverts sent.
     pub adverts_sent: u64,
+    /// Those of them that resigned, with priority 0.
+    pub resignations: u64,
     /// Adverts that the system refused to send.
     pub adverts_failed: u64,
     /// What the data path counted, re-seating included.

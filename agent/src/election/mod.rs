@@ -7,6 +7,7 @@
 //! * `lease`: what the kernel may let this node serve; `stop`: handing over and letting go.
 //! * `act`: what a state machine asked for; `work`: doing it, adverts first, then addresses, then announcements.
 //! * `registry`, `instance`, `plan`: the routers, and what their configuration means to machine, kernel and wire.
+//! * `snapshot`, [`figures`]: what is told of all that, and what was measured.
 //! * [`message`]: what crosses to and from the rest of the agent.
 //!
 //! The thread never blocks, never logs, and reads no clock but CLOCK_MONOTONIC.
@@ -17,6 +18,7 @@ mod configure;
 mod deadlines;
 mod debounce;
 mod driver;
+pub mod figures;
 mod fitness;
 mod hear;
 mod instance;

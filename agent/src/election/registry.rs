@@ -72,6 +72,11 @@ impl Registry {
         self.instances.iter_mut().map(|(id, instance)| (*id, instance))
     }
 
+    /// Those from `first` on, in the order of their numbers.
+    pub(crate) fn from(&self, first: Id) -> impl Iterator<Item = (Id, &Instance)> {
+        self.instances.range(first..).map(|(id, instance)| (*id, instance))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.instances.is_empty()
     }

@@ -1,24 +1,61 @@
 //! What the thread tells of its instances when it is asked.
 
+use std::time::Duration;
+
+use tokio::sync::oneshot;
 use vipward_common::abi::{self, Counters};
 use vipward_common::lease::{HELD, LEAVING};
 use vipward_common::reason::{Fenced, Reason};
 use vipward_vrrp::address::from_abi;
+use vipward_vrrp::router::Cause;
 use vipward_vrrp::types::{Mono, State};
 
 use super::configure::OWNER;
 use super::driver::Driver;
 use super::instance::Instance;
-use super::message::{LeaseState, OTHER_ADDRESSES, OTHER_INTERVAL, Snapshot, Stranger, Tracker};
+use super::message::{
+    LeaseState, OTHER_ADDRESSES, OTHER_INTERVAL, Snapshot, Stranger, Survey, Tracker, TransitionCount,
+};
 use super::plan;
+use super::registry::Id;
 use crate::check::tracking::{Effect, effect};
 use crate::clock;
 use crate::config::model;
 use crate::kernel::{Datapath, Kind};
 
+/// Instances that are reported in one turn: each takes a few system calls.
+const SLICE: usize = 32;
+
+/// A survey that is under way. However many instances there are, elections wait for a slice of it at most.
+pub(super) struct Surveying {
+    /// Where to go on.
+    from: Id,
+    instances: Vec<Snapshot>,
+    reply: oneshot::Sender<Survey>,
+}
+
+impl Surveying {
+    pub(super) fn new(reply: oneshot::Sender<Survey>) -> Surveying {
+        Surveying { from: Id(0), instances: Vec::new(), reply }
+    }
+}
+
 impl Driver {
-    pub(super) fn snapshots(&self) -> Vec<Snapshot> {
-        self.registry.iter().map(|(_, instance)| self.snapshot(instance)).collect()
+    /// Does a slice of the survey that was asked for first.
+    pub(super) fn survey(&mut self) {
+        let Some(mut survey) = self.surveys.pop_front() else { return };
+        if survey.reply.is_closed() {
+            return;
+        }
+        let mut slice = self.registry.from(survey.from);
+        survey.instances.extend(slice.by_ref().take(SLICE).map(|(_, instance)| self.snapshot(instance)));
+        if let Some((next, _)) = slice.next() {
+            survey.from = next;
+            self.surveys.push_front(survey);
+            return;
+        }
+        // Who does not wait any more needs no answer.
+        let _ = survey.reply.send(Survey { instances: survey.instances, figures: self.figures() });
     }
 
     fn snapshot(&self, instance: &Instance) -> Snapshot {
@@ -27,6 +64,8 @@ impl Driver {
         let counters = counters.plus(&instance.counted);
         let state = instance.machine.state();
         let master = instance.machine.master().filter(|_| state == State::Backup);
+        let heard = instance.key.and_then(|key| self.paths.heard(&key).ok()).unwrap_or_default();
+        let last_advert = Some(Mono(heard.last_advert)).filter(|at| at.0 > 0);
         Snapshot {
             name: model.name.clone(),
             vrid: model.vrid,
@@ -43,7 +82,12 @@ impl Driver {
             source: instance.source,
             trackers: self.trackers_of(instance),
             transitions: instance.stats.transitions,
+            transitions_by: transitions(instance),
+            interval: Duration::from_nanos(instance.machine.params().interval.nanos()),
+            last_advert: last_advert.map(|at| clock::now().saturating_since(at)),
+            timeouts: heard.timeouts,
             adverts_sent: instance.stats.adverts_sent,
+            resignations: instance.stats.resignations,
             adverts_failed: instance.stats.adverts_failed,
             counters,
             rejected: Reason::ALL
@@ -130,4 +174,16 @@ impl Driver {
             _ => LeaseState::None,
         }
     }
+}
+
+fn transitions(instance: &Instance) -> Vec<TransitionCount> {
+    let by_state = State::ALL.into_iter().zip(&instance.stats.transitions_by);
+    let counts = by_state.flat_map(|(to, counts)| {
+        Cause::LABELS.into_iter().zip(counts).map(move |(cause, count)| TransitionCount {
+            to,
+            cause,
+            count: *count,
+        })
+    });
+    counts.filter(|transitions| transitions.count > 0).collect()
 }

@@ -14,6 +14,7 @@ use vipward_vrrp::router::{Cause, Event, Transition};
 use vipward_vrrp::types::{Mono, State};
 
 use super::driver::Driver;
+use super::figures::Expiry;
 use super::registry::Id;
 use crate::config::model;
 use crate::kernel::{Claim, Datapath, KernelError};
@@ -32,7 +33,7 @@ pub(super) struct Group {
 struct Candidate {
     id: Id,
     key: RouterKey,
-    generation: u64,
+    expiry: Expiry,
 }
 
 impl Driver {
@@ -73,8 +74,8 @@ impl Driver {
                 continue;
             }
             let Some(instance) = self.registry.get_mut(id) else { continue };
-            if let (Some(key), Some(generation)) = (instance.key, instance.ran_out.take()) {
-                self.expired(now, id, &key, generation);
+            if let (Some(key), Some(expiry)) = (instance.key, instance.ran_out.take()) {
+                self.claim(now, id, &key, expiry);
             }
         }
     }
@@ -109,12 +110,12 @@ impl Driver {
     }
 
     /// The watch of a group's member ran out. Returns false if `id` is alone and decides for itself.
-    pub(super) fn member_expired(&mut self, now: Mono, id: Id, generation: u64) -> bool {
+    pub(super) fn member_expired(&mut self, now: Mono, id: Id, expiry: Expiry) -> bool {
         if self.siblings(id).is_empty() {
             return false;
         }
         let Some(instance) = self.registry.get_mut(id) else { return false };
-        instance.ran_out = Some(generation);
+        instance.ran_out = Some(expiry);
         if let Some(group) = instance.group {
             self.elect(now, group);
         }
@@ -126,8 +127,8 @@ impl Driver {
         let Some(candidates) = self.candidates(now, group) else { return };
         let (mut won, mut lost) = (Vec::new(), None);
         for candidate in &candidates {
-            match self.paths.claim(&candidate.key, candidate.generation) {
-                Ok(Claim::Won) => won.push(candidate.id),
+            match self.paths.claim(&candidate.key, candidate.expiry.generation) {
+                Ok(Claim::Won) => won.push((candidate.id, candidate.expiry)),
                 // An advert came this very moment.
                 Ok(Claim::Stale) => lost = Some((candidate.id, None)),
                 Err(error) => lost = Some((candidate.id, Some(error))),
@@ -139,7 +140,8 @@ impl Driver {
         if let Some(lost) = lost {
             return self.give_back(now, &won, lost);
         }
-        for id in won {
+        for (id, expiry) in won {
+            self.note_decision(id, expiry);
             self.claimed = Some(id);
             self.feed(now, id, Event::Expired);
             self.claimed = None;
@@ -158,12 +160,12 @@ impl Driver {
             match instance.machine.state() {
                 State::Master => {}
                 State::Backup => {
-                    let (key, generation) = (instance.key?, instance.ran_out?);
+                    let (key, expiry) = (instance.key?, instance.ran_out?);
                     let heard = self.paths.heard(&key).ok()?;
-                    if heard.generation != generation || heard.armed != 0 {
+                    if heard.generation != expiry.generation || heard.armed != 0 {
                         return None;
                     }
-                    candidates.push(Candidate { id: *id, key, generation });
+                    candidates.push(Candidate { id: *id, key, expiry });
                 }
                 State::Init | State::Fault => return None,
             }
@@ -172,11 +174,11 @@ impl Driver {
     }
 
     /// Not all expiries could be claimed: those that were are watched again.
-    fn give_back(&mut self, now: Mono, won: &[Id], (lost, error): (Id, Option<KernelError>)) {
+    fn give_back(&mut self, now: Mono, won: &[(Id, Expiry)], (lost, error): (Id, Option<KernelError>)) {
         if let Some(instance) = self.registry.get_mut(lost) {
             instance.ran_out = None;
         }
-        for id in won {
+        for (id, _) in won {
             if let Some(instance) = self.registry.get_mut(*id) {
                 instance.ran_out = None;
             }

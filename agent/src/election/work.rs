@@ -40,7 +40,8 @@ impl Driver {
     /// Whether a turn is due at once. Announcements that met a full transmit queue wait a little: a thread of
     /// real-time priority must not spin on them.
     pub(super) fn urgency(&self) -> Next {
-        match (self.has_urgent_work(), self.announcer.pending() > 0, self.stalled_until) {
+        let urgent = self.has_urgent_work() || !self.surveys.is_empty();
+        match (urgent, self.announcer.pending() > 0, self.stalled_until) {
             (true, _, _) | (false, true, None) => Next::Now,
             (false, true, Some(until)) => Next::At(until),
             (false, false, _) => Next::Never,
@@ -74,7 +75,8 @@ impl Driver {
 
     fn announce_first(&mut self) {
         let mut failures = Vec::new();
-        self.announcer.send_first(ANNOUNCEMENTS, &mut failures);
+        let sent = self.announcer.send_first(ANNOUNCEMENTS, &mut failures);
+        self.note_announcements(sent);
         self.announcements_failed(&failures);
     }
 
@@ -126,6 +128,7 @@ impl Driver {
                     instance.refused_vips.remove(&outcome.vip.address);
                 }
                 self.announce_added(id, &outcome.vip);
+                self.note_address(id);
                 if *change == Change::Restored {
                     self.restored(id, &outcome.vip);
                 }
@@ -161,6 +164,7 @@ impl Driver {
         }
         let mut failures = Vec::new();
         let sent = self.announcer.send_slice(ANNOUNCEMENTS, &mut failures);
+        self.note_announcements(sent);
         // What waits for its interface's pace waits until then, and not for a queue to drain.
         self.stalled_until = (sent == 0 && failures.is_empty())
             .then(|| self.announcer.next().unwrap_or_else(|| clock::now() + STALL));

@@ -4,6 +4,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use anyhow::{Context, Result};
 use nix::libc;
+use nix::sys::prctl;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 
 use super::execute::Hands;
@@ -46,6 +47,8 @@ fn outlive() {
         ignored.add(signal);
     }
     let _ = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&ignored), None);
+    // It was started by a link of /proc, and would be called `exe` in lists and in systemd's log.
+    let _ = prctl::set_name(c"vipward-guard");
     // The last process that may go when memory is short.
     let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
 }

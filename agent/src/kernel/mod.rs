@@ -40,7 +40,7 @@ pub(crate) use leases::Leases;
 pub use paths::{Attachment, Paths};
 pub use report::Report;
 pub use socket::SocketPath;
-pub use unfence::{Unfenced, unfence};
+pub use unfence::{Unfenced, can_take_over, unfence};
 pub use vipward_vrrp::router::WatchTimer as Timer;
 pub use vipward_vrrp::watch::WatchEventKind as ReportKind;
 pub use xdp::XdpPath;

@@ -140,7 +140,8 @@ impl Pins {
         Ok(names)
     }
 
-    fn check(&self) -> Result<(), KernelError> {
+    /// Refuses what another version pinned.
+    pub(super) fn check(&self) -> Result<(), KernelError> {
         let dir = self.dir.display();
         let names = self.names().map_err(|error| KernelError::Pins(format!("cannot read {dir}: {error}")))?;
         match names.iter().find(|name| !name.ends_with(VERSION)) {

@@ -10,6 +10,14 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::libc;
 
+/// How `sendmmsg` takes its flags: unsigned in musl, as the kernel does, and signed in glibc.
+#[cfg(target_env = "musl")]
+type SendFlags = libc::c_uint;
+#[cfg(not(target_env = "musl"))]
+type SendFlags = libc::c_int;
+
+const DONT_WAIT: SendFlags = libc::MSG_DONTWAIT as SendFlags;
+
 /// Packets handed to the kernel in one system call.
 const CHUNK: usize = 64;
 /// `TC_PRIO_CONTROL`: a queueing discipline with priorities sends these before bulk traffic.
@@ -180,8 +188,7 @@ impl Outbox {
         }
         // SAFETY: the first `count` headers point to destinations, vectors and bytes that live, unmoved, until
         // the call returns; the kernel reads them and writes only `msg_len` of `headers`.
-        let sent =
-            unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), count, libc::MSG_DONTWAIT) };
+        let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), count, DONT_WAIT) };
         Errno::result(sent).map(|sent| usize::try_from(sent).unwrap_or(0))
     }
 }

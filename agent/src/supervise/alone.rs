@@ -7,6 +7,7 @@ use anyhow::Result;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
+use super::manager::{self, Manager};
 use super::orders::{Desk, Order};
 use super::rendering::{self, Half, Prepared};
 use super::{ORDERS, Signals};
@@ -15,24 +16,38 @@ use crate::control::protocol::ReloadReport;
 use crate::control::rundir::RunDir;
 use crate::control::server::Server;
 use crate::control::status::{StatusSnapshot, rfc3339};
+use crate::metrics::Listeners;
+use crate::metrics::observation::Observation;
 
 /// The answer to what is about VIPs.
-const NO_INSTANCES: &str = "this agent only renders: it was started without a keepalived.conf";
+const NO_INSTANCES: &str =
+    "this agent only renders: it was started without a keepalived.conf, or with --render-only";
 
 /// Renders until SIGTERM or SIGINT; returns the exit status.
-pub(super) fn run(options: &cli::Run, prepared: Prepared) -> Result<u8> {
-    let (version, file) = (env!("CARGO_PKG_VERSION"), options.file.display());
-    info!("vipward {version} starts without {file}: it renders, and keeps no VIP");
+pub(super) fn run(options: &cli::Run, prepared: Prepared, listeners: Listeners) -> Result<u8> {
+    let version = env!("CARGO_PKG_VERSION");
+    if options.render_only {
+        info!("vipward {version} starts: it renders, and keeps no VIP");
+    } else {
+        info!("vipward {version} starts without {}: it renders, and keeps no VIP", options.file.display());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::listen()?;
         let run_dir = Arc::new(RunDir::open(&options.run_dir.run_dir)?);
         let server = Server::bind(run_dir)?;
         let (orders, inbox) = mpsc::channel(ORDERS);
-        let control = tokio::spawn(server.serve(Arc::new(Desk { orders })));
+        let manager = Arc::new(Manager::of_environment());
+        let life_signs = manager::watch(Arc::clone(&manager), orders.clone());
+        let desk = Arc::new(Desk { orders });
+        let _metrics = listeners.serve(&desk, options.metrics_compat)?;
+        let control = tokio::spawn(server.serve(desk));
         let rendering = Half::start(Some(prepared))?;
         let mut agent = Alone { options: options.clone(), rendering, started: SystemTime::now() };
+        manager.ready();
         agent.serve(signals, inbox).await;
+        manager.stopping();
+        life_signs.abort();
         agent.rendering.stop().await;
         control.abort();
         Ok(0)
@@ -63,7 +78,11 @@ impl Alone {
     /// Nobody waits any more for an answer that cannot be sent.
     fn order(&self, order: Order) {
         match order {
+            Order::Ping(answer) => _ = answer.send(()),
             Order::Status(answer) => _ = answer.send(Ok(self.status())),
+            Order::Observe(answer) => {
+                let _ = answer.send(Ok(Observation::of_rendering(self.started, self.status())));
+            }
             Order::Reload(answer) => _ = answer.send(self.reload()),
             Order::Drain(_, answer) | Order::Hold(_, answer) => {
                 let _ = answer.send(Err(NO_INSTANCES.to_owned()));
@@ -83,7 +102,7 @@ impl Alone {
     }
 
     fn reload(&self) -> Result<ReloadReport, String> {
-        if self.options.file.exists() {
+        if !self.options.render_only && self.options.file.exists() {
             warn!("{} is taken into account at the next start only", self.options.file.display());
         }
         let reloaded = rendering::checked(&self.options).and_then(|prepared| {

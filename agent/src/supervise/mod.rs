@@ -4,6 +4,7 @@
 mod alone;
 mod complaints;
 mod groups;
+mod manager;
 mod news;
 mod orders;
 mod rendering;
@@ -35,8 +36,10 @@ use crate::election::message::{Changes, Command, Update};
 use crate::election::thread::Election;
 use crate::guard::launch::Guard;
 use crate::guard::will::{Ending, Will};
+use crate::metrics::{Listeners, Metrics};
 use crate::privileges;
 use groups::Groups;
+use manager::Manager;
 use orders::{Desk, Order};
 use rendering::{Half, Prepared};
 use status::History;
@@ -62,9 +65,14 @@ pub fn run(options: &cli::Run) -> Result<u8> {
         Ok(prepared) => prepared,
         Err(why) => return refuse(why),
     };
-    if cli::is_absent_default(&options.file) {
+    // Before anything is changed on the network: a port that is taken is no reason for a failover.
+    let listeners = Listeners::bind(&options.metrics)?;
+    if options.render_only || cli::is_absent_default(&options.file) {
         return match prepared {
-            Some(prepared) => alone::run(options, prepared),
+            Some(prepared) => alone::run(options, prepared, listeners),
+            None if options.render_only => refuse(
+                "vipward: there is nothing to render: name a confd directory with --confdir DIR".to_owned(),
+            ),
             None => refuse(format!(
                 "vipward: there is no {}: name the configuration of the VIPs with -f FILE, or what to render with \
                  --confdir DIR",
@@ -96,7 +104,7 @@ pub fn run(options: &cli::Run) -> Result<u8> {
         if !told::startup(loaded.plan.startup.as_ref(), &mut signals).await {
             return Ok(());
         }
-        let mut agent = Agent::start(options, loaded, prepared)?;
+        let mut agent = Agent::start(options, loaded, prepared, listeners)?;
         agent.serve(signals).await
     })?;
     Ok(0)
@@ -153,6 +161,8 @@ impl Signals {
 
 struct Agent {
     options: cli::Run,
+    /// The configuration that was taken last.
+    config: Arc<Config>,
     election: Election,
     /// None once it was left to itself.
     guard: Option<Guard>,
@@ -173,16 +183,29 @@ struct Agent {
     orders: mpsc::Receiver<Order>,
     control: tokio::task::JoinHandle<()>,
     complaints: tokio::task::JoinHandle<()>,
+    manager: Arc<Manager>,
+    life_signs: tokio::task::JoinHandle<()>,
     rendering: Half,
+    /// Ends with the agent.
+    _metrics: Option<Metrics>,
 }
 
 impl Agent {
-    fn start(options: &cli::Run, loaded: Loaded, prepared: Option<Prepared>) -> Result<Agent> {
+    fn start(
+        options: &cli::Run,
+        loaded: Loaded,
+        prepared: Option<Prepared>,
+        listeners: Listeners,
+    ) -> Result<Agent> {
         let run_dir = Arc::new(RunDir::open(&options.run_dir.run_dir)?);
         let server = Server::bind(Arc::clone(&run_dir))?;
         let (orders, inbox) = mpsc::channel(ORDERS);
         let complaints = tokio::spawn(complaints::watch(orders.clone()));
-        let control = tokio::spawn(server.serve(Arc::new(Desk { orders })));
+        let manager = Arc::new(Manager::of_environment());
+        let life_signs = manager::watch(Arc::clone(&manager), orders.clone());
+        let desk = Arc::new(Desk { orders });
+        let metrics = listeners.serve(&desk, options.metrics_compat)?;
+        let control = tokio::spawn(server.serve(desk));
         let (verdicts, results) = mpsc::channel(RESULTS);
         let (reports, readings) = mpsc::channel(RESULTS);
         let will = Will::create().context("memory for the guard")?;
@@ -196,6 +219,7 @@ impl Agent {
         let guard = Guard::start(will, leases, options.on_crash.keep()).context("the guard")?;
         let mut agent = Agent {
             options: options.clone(),
+            config: Arc::clone(&loaded.config),
             election,
             guard: Some(guard),
             held_until: None,
@@ -213,10 +237,19 @@ impl Agent {
             orders: inbox,
             control,
             complaints,
+            manager,
+            life_signs,
             rendering: Half::start(prepared)?,
+            _metrics: metrics,
         };
-        let (reply, _) = oneshot::channel();
+        let (reply, taken) = oneshot::channel();
         agent.take(loaded, reply).context("the first configuration")?;
+        let manager = Arc::clone(&agent.manager);
+        tokio::spawn(async move {
+            if taken.await.is_ok() {
+                manager.ready();
+            }
+        });
         Ok(agent)
     }
 
@@ -229,6 +262,7 @@ impl Agent {
         self.election.send(Command::Configure(Arc::clone(&loaded.config), reply))?;
         self.history.list_instances(router_id, &loaded.config);
         self.groups.configure(&loaded.config);
+        self.config = loaded.config;
         self.history.list_scripts(loaded.plan.scripts.iter().map(|script| script.name.clone()));
         self.fifos.apply(&loaded.plan.fifos);
         self.shutdown = loaded.plan.shutdown;
@@ -255,6 +289,7 @@ impl Agent {
                 _ = signals.interrupt.recv() => break,
             }
         }
+        self.manager.stopping();
         if self.held_until.is_some() {
             self.leave().await;
             return Ok(());
@@ -286,6 +321,8 @@ impl Agent {
                 Some(report) = self.readings.recv() => self.track(report),
                 Some(order) = self.orders.recv() => match order {
                     Order::Status(answer) => self.status(answer),
+                    Order::Observe(answer) => self.observe(answer),
+                    Order::Ping(answer) => self.ping(answer),
                     Order::Reload(answer) => _ = answer.send(Err(STOPPING.to_owned())),
                     Order::Drain(_, answer) | Order::Hold(_, answer) => {
                         let _ = answer.send(Err(STOPPING.to_owned()));
@@ -319,6 +356,7 @@ impl Agent {
         std::mem::take(&mut self.fifos).shutdown(STOP_GRACE).await;
         std::mem::replace(&mut self.runner, Runner::new(verdicts)).shutdown().await;
         self.complaints.abort();
+        self.life_signs.abort();
         self.control.abort();
     }
 

@@ -1,6 +1,7 @@
 //! What the control socket asks of the agent.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -13,13 +14,17 @@ use crate::control::protocol::ReloadReport;
 use crate::control::server::Handler;
 use crate::control::status::StatusSnapshot;
 use crate::election::ElectionError;
-use crate::election::message::{Changes, Command};
+use crate::election::message::{Changes, Command, Survey};
 use crate::guard::will::Ending;
+use crate::metrics::observation::{Observation, Observe};
 
 /// What the control socket asks for.
 #[derive(Debug)]
 pub(super) enum Order {
+    /// Answered by the election thread; not at all if that one does not answer.
+    Ping(oneshot::Sender<()>),
     Status(oneshot::Sender<Result<StatusSnapshot, String>>),
+    Observe(oneshot::Sender<Result<Observation, String>>),
     Reload(oneshot::Sender<Result<ReloadReport, String>>),
     Drain(bool, oneshot::Sender<Result<String, String>>),
     Hold(Duration, oneshot::Sender<Result<String, String>>),
@@ -28,10 +33,19 @@ pub(super) enum Order {
 impl Agent {
     pub(super) fn order(&mut self, order: Order) {
         match order {
+            Order::Ping(answer) => self.ping(answer),
             Order::Status(answer) => self.status(answer),
+            Order::Observe(answer) => self.observe(answer),
             Order::Reload(answer) => self.reload(answer),
             Order::Drain(on, answer) => self.drain(on, answer),
             Order::Hold(keep, answer) => _ = answer.send(self.hold(keep)),
+        }
+    }
+
+    /// Whoever asked is told by the dropped channel that there will be no answer.
+    pub(super) fn ping(&self, answer: oneshot::Sender<()>) {
+        if let Err(error) = self.election.send(Command::Ping(answer)) {
+            error!("no life sign of the election thread: {error}");
         }
     }
 
@@ -64,16 +78,38 @@ impl Agent {
     }
 
     pub(super) fn status(&self, answer: oneshot::Sender<Result<StatusSnapshot, String>>) {
-        let (reply, snapshots) = oneshot::channel();
-        if let Err(error) = self.election.send(Command::Snapshot(reply)) {
-            let _ = answer.send(Err(error.to_string()));
-            return;
-        }
+        let Some(survey) = self.survey(answer) else { return };
         let (history, resources) = (self.history.clone(), self.rendering.reports());
-        tokio::spawn(async move {
-            let snapshots = snapshots.await.map_err(|_| ElectionError::Gone.to_string());
-            let _ = answer.send(snapshots.map(|snapshots| history.status(snapshots, resources)));
+        survey.then(move |survey| history.status(survey.instances, resources));
+    }
+
+    /// The same with all that is measured, for metrics and the status page.
+    pub(super) fn observe(&self, answer: oneshot::Sender<Result<Observation, String>>) {
+        let Some(survey) = self.survey(answer) else { return };
+        let (history, resources) = (self.history.clone(), self.rendering.reports());
+        let (scripts, notified) = (self.runner.tallies(), self.notifier.tally());
+        let config = Some(Arc::clone(&self.config));
+        survey.then(move |survey| Observation {
+            started: history.started(),
+            timeline: history.timeline(),
+            status: history.status(survey.instances, resources),
+            figures: survey.figures,
+            scripts,
+            notified,
+            config,
         });
+    }
+
+    /// Asks the election how it stands. If that cannot be done, `answer` gets the error.
+    fn survey<T>(&self, answer: oneshot::Sender<Result<T, String>>) -> Option<Awaited<T>> {
+        let (reply, survey) = oneshot::channel();
+        match self.election.send(Command::Survey(reply)) {
+            Ok(()) => Some(Awaited { survey, answer }),
+            Err(error) => {
+                let _ = answer.send(Err(error.to_string()));
+                None
+            }
+        }
     }
 
     /// Checks first; a configuration with errors changes nothing.
@@ -115,8 +151,24 @@ impl Agent {
     }
 }
 
+/// A survey of the election that is under way, and who waits for what is made of it.
+struct Awaited<T> {
+    survey: oneshot::Receiver<Survey>,
+    answer: oneshot::Sender<Result<T, String>>,
+}
+
+impl<T: Send + 'static> Awaited<T> {
+    /// Answers when the survey is there. Nothing waits for that meanwhile.
+    fn then(self, make: impl FnOnce(Survey) -> T + Send + 'static) {
+        tokio::spawn(async move {
+            let survey = self.survey.await.map_err(|_| ElectionError::Gone.to_string());
+            let _ = self.answer.send(survey.map(make));
+        });
+    }
+}
+
 /// Passes requests of the control socket to the agent's loop, which owns everything.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Desk {
     pub(super) orders: mpsc::Sender<Order>,
 }
@@ -144,5 +196,13 @@ impl Handler for Desk {
         let (answer, report) = oneshot::channel();
         let _ = self.orders.send(Order::Reload(answer)).await;
         report.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
+    }
+}
+
+impl Observe for Desk {
+    async fn observe(&self) -> Result<Observation, String> {
+        let (answer, observation) = oneshot::channel();
+        let _ = self.orders.send(Order::Observe(answer)).await;
+        observation.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
     }
 }

@@ -1,6 +1,6 @@
 //! The answer to `status`: what the election thread reports, with the wall-clock times that only this side knows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::SystemTime;
 
 use vipward_vrrp::types::State;
@@ -10,14 +10,18 @@ use crate::check::runner::ScriptResult;
 use crate::config::model::Config;
 use crate::control::status::{
     Datapath, Family, GroupStatus, InstanceStatus, Lease, Master, ScriptStatus, State as ShownState,
-    StatusSnapshot, Stranger as ShownStranger, TrackerStatus, rfc3339,
+    StatusSnapshot, Stranger as ShownStranger, TrackerStatus, Transitions, rfc3339,
 };
-use crate::election::message::{LeaseState, Snapshot, Stranger, Tracker, Transition};
+use crate::election::message::{LeaseState, Snapshot, Stranger, Tracker, Transition, TransitionCount};
 use crate::kernel::Kind;
+use crate::metrics::observation::Happened;
 use crate::render::engine::ResourceReport;
 
 /// When an instance changed its state, and why.
 type LastTransition = (SystemTime, String);
+
+/// Transitions that are remembered for the timeline.
+const TIMELINE: usize = 50;
 
 /// What happened, and when by the wall clock.
 #[derive(Clone, Debug)]
@@ -32,6 +36,8 @@ pub(super) struct History {
     /// Of instances whose names others took, until it is heard what they themselves are called now.
     displaced: HashMap<String, LastTransition>,
     scripts: Vec<ScriptStatus>,
+    /// The last transitions of all instances, the oldest first.
+    timeline: VecDeque<Happened>,
 }
 
 impl History {
@@ -45,12 +51,34 @@ impl History {
             transitions: HashMap::new(),
             displaced: HashMap::new(),
             scripts: Vec::new(),
+            timeline: VecDeque::new(),
         }
+    }
+
+    /// When the agent started.
+    pub(super) fn started(&self) -> SystemTime {
+        self.started
+    }
+
+    /// The last transitions, the newest first.
+    pub(super) fn timeline(&self) -> Vec<Happened> {
+        self.timeline.iter().rev().cloned().collect()
     }
 
     /// Notes a transition.
     pub(super) fn transition(&mut self, transition: &Transition) {
-        self.transitions.insert(transition.instance.clone(), (SystemTime::now(), transition.why.clone()));
+        let (now, why) = (SystemTime::now(), transition.why.clone());
+        if self.timeline.len() >= TIMELINE {
+            self.timeline.pop_front();
+        }
+        self.timeline.push_back(Happened {
+            at: rfc3339(now),
+            instance: transition.instance.clone(),
+            from: shown(transition.from),
+            to: shown(transition.to),
+            why: why.clone(),
+        });
+        self.transitions.insert(transition.instance.clone(), (now, why));
     }
 
     /// Forgets an instance that is gone.
@@ -147,6 +175,7 @@ impl History {
             datapath_reason: instance.datapath_reason,
             trackers: instance.trackers.into_iter().map(tracker).collect(),
             transitions: instance.transitions,
+            transitions_by: instance.transitions_by.iter().map(transitions).collect(),
             last_transition: last.map(|(at, _)| rfc3339(*at)),
             last_cause: last.map(|(_, why)| why.clone()),
             fault: (!instance.faults.is_empty()).then(|| instance.faults.join("; ")),
@@ -160,8 +189,12 @@ impl History {
                 LeaseState::Leaving(remaining_seconds) => Lease::Leaving { remaining_seconds },
             },
             fenced: instance.fenced.iter().map(|(label, n)| ((*label).to_owned(), *n)).collect(),
+            interval_seconds: instance.interval.as_secs_f64(),
+            last_advert_seconds_ago: instance.last_advert.map(|ago| ago.as_secs_f64()),
+            timeouts: instance.timeouts,
             adverts_received: instance.counters.accepted,
             adverts_sent: instance.adverts_sent,
+            adverts_priority_zero_sent: instance.resignations,
             adverts_failed: instance.adverts_failed,
             adverts_rejected: instance.rejected.iter().map(|(_, count)| count).sum(),
             adverts_rejected_by: instance
@@ -205,6 +238,11 @@ fn tracker(tracker: Tracker) -> TrackerStatus {
         change: tracker.change,
         fault: tracker.fault,
     }
+}
+
+fn transitions(counted: &TransitionCount) -> Transitions {
+    let TransitionCount { to, cause, count } = *counted;
+    Transitions { to: shown(to), cause: cause.to_owned(), count }
 }
 
 fn stranger(stranger: &Stranger) -> ShownStranger {
@@ -259,7 +297,12 @@ mod tests {
             datapath_reason: None,
             trackers: Vec::new(),
             transitions: 0,
+            transitions_by: Vec::new(),
+            interval: std::time::Duration::from_secs(1),
+            last_advert: None,
+            timeouts: 0,
             adverts_sent: 0,
+            resignations: 0,
             adverts_failed: 0,
             counters: vipward_common::abi::Counters::default(),
             rejected: vec![("ttl", 2), ("auth_data", 3)],

@@ -1,7 +1,7 @@
 //! A small HTTP client that speaks from within a host.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -42,6 +42,26 @@ pub fn get_path(from: &Host, address: IpAddr, path: &str, limit: Duration) -> Re
             String::from_utf8_lossy(&answer).lines().next().unwrap_or("nothing")
         ),
     }
+}
+
+/// Sends these bytes to a port of `from`'s own, on its loopback, and reads until the peer hangs up or `limit` is over.
+/// What it said before it reset the connection counts.
+pub fn ask_local(from: &Host, port: u16, request: &[u8], limit: Duration) -> Result<String> {
+    let mut stream = connect_local(from, port, limit)?;
+    let _ = stream.write_all(request);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// A connection to a port of `from`'s own, on its loopback.
+pub fn connect_local(from: &Host, port: u16, limit: Duration) -> Result<TcpStream> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let connect = || TcpStream::connect_timeout(&address, limit);
+    let stream = from.namespace().enter(connect)?.with_context(|| format!("cannot connect to {address}"))?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.set_write_timeout(Some(limit))?;
+    Ok(stream)
 }
 
 /// The body of a successful answer.

@@ -11,6 +11,8 @@ mod input;
 mod interfaces;
 mod lease;
 mod lost;
+mod manager;
+mod metrics;
 mod notify;
 mod options;
 mod preemption;

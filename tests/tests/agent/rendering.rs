@@ -92,3 +92,29 @@ fn with_nothing_to_do_it_says_what_to_give() -> Result<()> {
     );
     Ok(())
 }
+
+/// As a service of its own, beside another one that keeps the VIP.
+#[test]
+fn who_only_renders_looks_at_no_keepalived_conf() -> Result<()> {
+    let lab = Lab::new()?;
+    let host = lab.host("n1")?;
+    let folder = host.folder().to_owned();
+    confdir(&folder)?;
+    let path = |name: &str| folder.join(name).display().to_string();
+    let (confd, keys) = (path("confd"), path("keys.yaml"));
+    let options =
+        ["--render-only", "--confdir", confd.as_str(), "--backend", "file", "--store-file", keys.as_str()];
+    let mut agent = Vipward::start(&host, "this is no configuration\n", &options)?;
+    let rendered = || fs::read_to_string(folder.join("rendered")).unwrap_or_default();
+    wait::until("the file", LIMIT, || rendered() == "one\n").with_context(|| agent.log())?;
+    ensure!(agent.ask(&["reload"]).is_ok() && agent.status()?.instances.is_empty(), "{}", agent.log());
+    ensure!(!agent.log().contains("WARN"), "{}", agent.log());
+    ensure!(agent.process().stop(LIMIT)?.success(), "{}", agent.log());
+
+    let check = |more: &[&str]| {
+        let mut check = Command::new(binary().unwrap_or_default());
+        check.args(["check", "-f", &path("vipward.conf"), "--confdir", &confd]).args(more).status()
+    };
+    ensure!(check(&[])?.code() == Some(2) && check(&["--render-only"])?.code() == Some(0));
+    Ok(())
+}

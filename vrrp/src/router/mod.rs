@@ -23,7 +23,7 @@ use vipward_common::watch::Own;
 pub use self::action::{Action, Actions, Master, WatchTimer};
 pub use self::event::{Event, Heard};
 pub use self::params::{Garp, Params};
-pub use self::transition::{Cause, Transition};
+pub use self::transition::{CAUSES, Cause, Transition};
 
 use self::backup::Backup;
 use self::leaving::Departure;

@@ -54,6 +54,52 @@ pub enum Cause {
     Recovered,
 }
 
+/// Number of kinds of [`Cause`].
+pub const CAUSES: usize = Cause::LABELS.len();
+
+impl Cause {
+    /// A word for each kind, in the order of [`Cause::number`]: for metrics.
+    pub const LABELS: [&'static str; 15] = [
+        "started",
+        "resumed",
+        "stopped",
+        "drained",
+        "deposed",
+        "owner",
+        "no_master",
+        "master_silent",
+        "master_resigned",
+        "preempted",
+        "higher_priority",
+        "greater_address",
+        "synced",
+        "fault",
+        "recovered",
+    ];
+
+    /// Which kind it is, below [`CAUSES`].
+    #[must_use]
+    pub const fn number(&self) -> usize {
+        match self {
+            Cause::Started => 0,
+            Cause::Resumed => 1,
+            Cause::Stopped => 2,
+            Cause::Drained => 3,
+            Cause::Deposed => 4,
+            Cause::Owner => 5,
+            Cause::NoMaster => 6,
+            Cause::MasterSilent(_) => 7,
+            Cause::MasterResigned(_) => 8,
+            Cause::Preempted(_) => 9,
+            Cause::HigherPriority(_) => 10,
+            Cause::GreaterAddress(_) => 11,
+            Cause::Synced => 12,
+            Cause::Fault => 13,
+            Cause::Recovered => 14,
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

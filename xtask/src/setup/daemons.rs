@@ -20,11 +20,12 @@ const DENY: &str =
     "#!/bin/sh\n# Left here by `cargo xtask setup` while it installs packages; safe to remove.\nexit 101\n";
 
 /// Packages whose unit would start at the next boot.
-const UNITS: [(&str, &str); 4] = [
+const UNITS: [(&str, &str); 5] = [
     ("nginx-light", "nginx.service"),
     ("keepalived", "keepalived.service"),
     ("etcd-server", "etcd.service"),
     ("redis-server", "redis-server.service"),
+    ("prometheus", "prometheus.service"),
 ];
 
 const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];

@@ -1,5 +1,7 @@
 //! One run: isolation, user, timeout, cancellation.
 
+use nix::errno::Errno;
+use nix::libc;
 use tokio::sync::watch;
 
 use super::super::process::{Exit, Finished, KILL_DELAY, run};
@@ -168,4 +170,48 @@ async fn what_a_script_leaves_behind_lives_on_and_delays_nothing() {
     assert_eq!(finished.output, "started");
     std::fs::write(&gate, "").expect("written");
     until("the daemon printed without dying of it", || lines(&done) == ["ok"]).await;
+}
+
+#[tokio::test]
+async fn a_script_is_not_protected_when_memory_is_short() {
+    let own = "/proc/self/oom_score_adj";
+    let script = shell("cat /proc/self/oom_score_adj");
+    std::fs::write(own, "7").expect("whoever wants to go first may");
+    assert_eq!(run_alone(&script, DEADLINE).await.output, "7", "not the agent's business");
+    // Only CAP_SYS_RESOURCE lets a process go last; containers often lack it.
+    if std::fs::write(own, "-1").is_ok() {
+        assert_eq!(run_alone(&script, DEADLINE).await.output, "0");
+    }
+    std::fs::write(own, "0").expect("back to where it was");
+}
+
+/// The agent may hold capabilities as another user than root.
+#[tokio::test]
+async fn a_script_gets_no_ambient_capability() {
+    const NET_RAW: libc::c_ulong = 13;
+    // In a thread of its own, which has the capability as with AmbientCapabilities=.
+    let script = std::thread::spawn(|| {
+        assert!(make_ambient(NET_RAW), "{}", Errno::last());
+        let script = shell("grep CapAmb /proc/self/status");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        runtime.block_on(run_alone(&script, DEADLINE))
+    });
+    let output = script.join().expect("the thread ends well").output;
+    assert_eq!(output.split_whitespace().collect::<Vec<_>>(), ["CapAmb:", "0000000000000000"]);
+}
+
+/// Makes a capability of this thread inheritable, then ambient (capabilities(7)).
+fn make_ambient(capability: libc::c_ulong) -> bool {
+    /// `_LINUX_CAPABILITY_VERSION_3`.
+    const VERSION_3: u32 = 0x2008_0522;
+    let mut header = [VERSION_3, 0];
+    let mut sets = [[0_u32; 3]; 2];
+    // SAFETY: version 3 has a header of two words and twice three words of sets; both outlive the calls.
+    unsafe {
+        let got = libc::syscall(libc::SYS_capget, header.as_mut_ptr(), sets.as_mut_ptr());
+        sets[0][2] |= 1 << capability;
+        let set = libc::syscall(libc::SYS_capset, header.as_mut_ptr(), sets.as_ptr());
+        let raised = libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, capability, 0, 0);
+        got == 0 && set == 0 && raised == 0
+    }
 }

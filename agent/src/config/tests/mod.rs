@@ -1,3 +1,4 @@
 //! From text to the model, what takes more than one file of code.
 
+mod document;
 mod network;

@@ -46,6 +46,12 @@ pub(super) struct Group {
     pub(super) failure: Option<String>,
     pub(super) last_success: Option<SystemTime>,
     pub(super) reloads: u64,
+    /// Those of them that succeeded.
+    pub(super) done: u64,
+    /// Those that failed.
+    pub(super) failed: u64,
+    /// Those after which the files were put back.
+    pub(super) rolled_back: u64,
     said: Option<String>,
 }
 
@@ -65,6 +71,9 @@ impl Group {
             failure: None,
             last_success: None,
             reloads: 0,
+            done: 0,
+            failed: 0,
+            rolled_back: 0,
             said: None,
         }
     }
@@ -147,6 +156,7 @@ impl Engine {
         }
         match ended {
             Ended::Done => {
+                group.done += 1;
                 group.failures = 0;
                 group.failure = None;
                 group.last_success = Some(SystemTime::now());
@@ -159,6 +169,7 @@ impl Engine {
                 }
             }
             Ended::Failed(why) => {
+                group.failed += 1;
                 group.failures = group.failures.saturating_add(1);
                 let wait = self.options.back_off.after(group.failures);
                 group.wanted = true;
@@ -177,6 +188,7 @@ impl Engine {
     /// The service runs what it ran before, and the resources are not what they should be.
     fn rolled_back(&mut self, number: usize, written: &[usize], why: &str) {
         let Some(group) = self.groups.get_mut(number) else { return };
+        group.rolled_back += 1;
         group.failure = None;
         let several = written.len() > 1;
         group.one_by_one |= several;

@@ -266,6 +266,11 @@ impl Engine {
             if slot.hear(changed, &keys)
                 && let Some(group) = self.groups.get_mut(slot.group)
             {
+                // Told of the first change that waits; those that follow it change nothing about that.
+                if slot.history.pending_since.is_none() {
+                    slot.history.pending_since = Some(SystemTime::now());
+                    self.unpublished = true;
+                }
                 slot.debounce.touch(now, group.quiet_since(now, slot.wait));
                 group.touched = Some(now);
             }

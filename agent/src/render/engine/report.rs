@@ -32,6 +32,8 @@ pub struct ResourceReport {
     pub last_success: Option<String>,
     /// When its file changed last.
     pub last_change: Option<String>,
+    /// Since when a change in the store waits to be in its file.
+    pub pending_since: Option<String>,
     /// Why its file is not what it should be.
     pub last_error: Option<String>,
     /// Since when.
@@ -69,6 +71,12 @@ pub struct ReloadReport {
     pub state: String,
     /// Times that it was run.
     pub runs: u64,
+    /// Those of them that succeeded.
+    pub done: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// Those after which the files were put back.
+    pub rolled_back: u64,
     /// Failures in a row.
     pub failures: u32,
     /// When it is tried again, RFC 3339.
@@ -116,6 +124,7 @@ fn of(slot: &Slot, group: Option<&Group>, outage: Option<&(SystemTime, String)>)
         last_render: time(history.last_render),
         last_success: time(history.last_success),
         last_change: time(history.last_change),
+        pending_since: time(history.pending_since),
         last_error: slot.failure.as_ref().map(ToString::to_string),
         failing_since: time(history.failing_since),
         next_try: time(slot.retry.map(|due| due.clock)),
@@ -135,6 +144,9 @@ fn reload(group: &Group) -> ReloadReport {
     ReloadReport {
         state: state.to_owned(),
         runs: group.reloads,
+        done: group.done,
+        failed: group.failed,
+        rolled_back: group.rolled_back,
         failures: group.failures,
         next_try: time(group.next_try.map(|due| due.clock)),
         last_success: time(group.last_success),

@@ -47,6 +47,7 @@ pub(super) struct History {
     pub(super) last_success: Option<SystemTime>,
     pub(super) last_change: Option<SystemTime>,
     pub(super) failing_since: Option<SystemTime>,
+    pub(super) pending_since: Option<SystemTime>,
 }
 
 /// A template that was read, and from which versions of its files.
@@ -160,6 +161,10 @@ impl Slot {
     pub(super) fn succeeded(&mut self) {
         self.history.last_success = Some(SystemTime::now());
         self.history.failing_since = None;
+        // What came meanwhile is to be rendered yet.
+        if !self.debounce.is_dirty() {
+            self.history.pending_since = None;
+        }
         self.failures = 0;
         self.failure = None;
         self.retry = None;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::{env, fs};
 
-use super::keywords::{Place, Status, TABLE};
+use crate::config::keywords::{Place, Status, TABLE};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/keepalived.md");
 /// The table is between these lines.

@@ -1,0 +1,27 @@
+"use strict";
+
+// The server sends the part of the page that changes, escaped as the page itself was.
+const shown = document.getElementById("shown");
+const live = document.getElementById("live");
+
+function say(words, mood) {
+  live.textContent = words;
+  live.className = mood;
+}
+
+function listen() {
+  const events = new EventSource("/events");
+  events.onopen = () => say("live", "on");
+  events.onmessage = (event) => {
+    shown.innerHTML = event.data;
+  };
+  events.onerror = () => {
+    say("no connection: what is shown may be out of date", "off");
+    // A browser tries again after a lost connection by itself, but not after a refusal.
+    if (events.readyState === EventSource.CLOSED) {
+      setTimeout(listen, 10000);
+    }
+  };
+}
+
+listen();
