@@ -35,6 +35,8 @@ pub(crate) struct Instance {
     pub(crate) refusals: u32,
     /// When to try the data path again.
     pub(crate) retry: Option<Mono>,
+    /// VIPs that are closed to this host's services; `None` while that is not known.
+    pub(crate) closed: Option<Vec<IpAddr>>,
     /// Its interface with the virtual MAC.
     pub(crate) vmac: Option<(u32, String)>,
     /// When to announce the VIPs on other interfaces than its own.
@@ -143,6 +145,7 @@ impl Instance {
             refused: false,
             refusals: 0,
             retry: None,
+            closed: None,
             vmac: None,
             extra: None,
             own: Own::default(),

@@ -1,5 +1,7 @@
 //! What an instance needs of its interface beyond addresses: the kernel's settings, and an interface with its virtual MAC.
 
+use std::net::IpAddr;
+
 use super::driver::Driver;
 use super::message::Level;
 use super::registry::Id;
@@ -119,18 +121,29 @@ impl Driver {
     fn settle_firewall(&mut self, id: Id) {
         let Some(instance) = self.registry.get(id) else { return };
         let table = table(&instance.model);
-        if instance.model.accept {
-            return firewall::open(&table);
+        let vips = instance.model.vips.iter().filter(|_| !instance.model.accept).map(|vip| vip.address);
+        let wanted: Vec<IpAddr> = vips.collect();
+        // A change costs tens of milliseconds, in which nobody else is served: a reload must not pay them for nothing.
+        if instance.closed.as_ref() == Some(&wanted) {
+            return;
         }
-        let vips: Vec<_> = instance.model.vips.iter().map(|vip| vip.address).collect();
-        if let Err(error) = firewall::close(&table, &vips) {
-            self.note(id, Level::Warn, error.to_string());
+        if !wanted.is_empty() {
+            if let Err(error) = firewall::close(&table, &wanted) {
+                return self.note(id, Level::Warn, error.to_string());
+            }
+        } else if instance.closed.is_some() || firewall::is_there(&table) {
+            firewall::open(&table);
+        }
+        if let Some(instance) = self.registry.get_mut(id) {
+            instance.closed = Some(wanted);
         }
     }
 
     /// Gives everything back.
     pub(super) fn leave_interface(&mut self, id: Id) {
-        if let Some(instance) = self.registry.get(id).filter(|instance| !instance.model.accept) {
+        if let Some(instance) = self.registry.get_mut(id)
+            && instance.closed.take().is_some_and(|closed| !closed.is_empty())
+        {
             firewall::open(&table(&instance.model));
         }
         self.sysctls.release(Owner(id.0));

@@ -22,6 +22,7 @@ const BATCH_BEGIN: u16 = 16;
 const BATCH_END: u16 = 17;
 const SUBSYSTEM: u16 = 10;
 const NEW_TABLE: u16 = SUBSYSTEM << 8;
+const GET_TABLE: u16 = SUBSYSTEM << 8 | 1;
 const DELETE_TABLE: u16 = SUBSYSTEM << 8 | 2;
 const NEW_CHAIN: u16 = SUBSYSTEM << 8 | 3;
 const NEW_RULE: u16 = SUBSYSTEM << 8 | 6;
@@ -72,6 +73,27 @@ pub fn close(table: &str, vips: &[IpAddr]) -> Result<(), NetError> {
         }
     }
     batch.carry_out(table)
+}
+
+/// Whether there is such a table. To ask costs microseconds; to change anything, the kernel waits for all its readers.
+pub fn is_there(table: &str) -> bool {
+    // A kernel without nftables has none.
+    FAMILIES.into_iter().any(|family| ask(family, table).unwrap_or(false))
+}
+
+fn ask(family: u8, table: &str) -> Result<bool, Errno> {
+    let mut request = Batch { bytes: Vec::new(), sequence: 0 };
+    request.message(GET_TABLE, 0, family, 0, &text(1, table));
+    let mut socket = Socket::new(NETLINK_NETFILTER).map_err(|error| errno_of(&error))?;
+    socket.bind_auto().map_err(|error| errno_of(&error))?;
+    send(socket.as_raw_fd(), &request.bytes, MsgFlags::MSG_DONTWAIT)?;
+    let mut wait = [PollFd::new(std::os::fd::AsFd::as_fd(&socket), PollFlags::POLLIN)];
+    if poll(&mut wait, PollTimeout::from(ANSWER_WAIT))? == 0 {
+        return Err(Errno::ETIMEDOUT);
+    }
+    let mut buffer = vec![0; 4096];
+    let length = receive(&socket, &mut buffer)?;
+    Ok(Messages::of(buffer.get(..length).unwrap_or_default()).any(|part| part.kind == NEW_TABLE))
 }
 
 /// Removes the table; that there is none is as it should be, and so is a kernel without nftables.
