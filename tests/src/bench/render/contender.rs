@@ -48,7 +48,10 @@ impl Contender {
         let mut process = Daemon::new(&self.program)?;
         let (confdir, node) = (site.confdir().display().to_string(), etcd.url());
         let flags = ["-watch", "-backend", "etcdv3", "-node", &node, "-confdir", &confdir];
-        let words = self.words.iter().copied().chain(flags).map(str::to_owned);
+        // Ours would otherwise note its reloads among those of this host's agent.
+        let run_dir = process.folder().join("run").display().to_string();
+        let own = ["-run-dir", &run_dir].into_iter().filter(|_| !self.is_confd);
+        let words = self.words.iter().copied().chain(flags).chain(own).map(str::to_owned);
         process.set_arguments(words.collect());
         process.start(|| true)?;
         Ok(process)
