@@ -32,6 +32,8 @@ pub mod names {
     pub const STRANGERS: &str = "STRANGERS";
     /// [`super::VipKey`] → [`super::Router::slot`] of the router that it belongs to.
     pub const VIPS: &str = "VIPS";
+    /// [`crate::hint::at`] → whether to look into [`VIPS`] at all.
+    pub const VIP_HINTS: &str = "VIP_HINTS";
     /// The maps that outlive the agent.
     pub const PINNED: [&str; 2] = [LEASES, VIPS];
 }

@@ -14,6 +14,7 @@
 #![allow(clippy::inline_always, reason = "a call costs the verifier, and the packet, more than the copy")]
 
 pub mod abi;
+pub mod hint;
 pub mod lease;
 pub mod reason;
 pub mod timing;

@@ -29,6 +29,20 @@ impl Words {
         first
     }
 
+    /// The last two bytes of an IPv4 address, as they lie in memory.
+    #[inline(always)]
+    pub(crate) fn tail_v4(self) -> u16 {
+        let [_, _, a, b, ..] = self.0.to_ne_bytes();
+        u16::from_ne_bytes([a, b])
+    }
+
+    /// The last two bytes of an IPv6 address, as they lie in memory.
+    #[inline(always)]
+    pub(crate) fn tail_v6(self) -> u16 {
+        let [.., a, b] = self.1.to_ne_bytes();
+        u16::from_ne_bytes([a, b])
+    }
+
     /// Writes the address to a place that is known to be aligned to 8 bytes.
     #[inline(always)]
     pub(crate) fn store(self, address: &mut Address) {

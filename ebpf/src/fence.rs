@@ -81,6 +81,9 @@ fn v6(frame: &Frame, at: usize, ifindex: u32) -> Option<(u32, Fenced)> {
 /// The slot of the router whose virtual address this is, if it may not be served now.
 #[inline(always)]
 pub(crate) fn barred(ifindex: u32, family: u8, address: Words) -> Option<u32> {
+    if !maps::may_be_vip(if family == 4 { address.tail_v4() } else { address.tail_v6() }) {
+        return None;
+    }
     let slot = maps::vip(&VipKey { ifindex, family, reserved: [0; 3], address: address.to_address() })?;
     // SAFETY: takes nothing.
     let now = unsafe { bpf_ktime_get_ns() };

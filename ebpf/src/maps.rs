@@ -13,6 +13,7 @@ use vipward_common::abi::{
     MAX_VIPS, Peer, PeerKey, RING_BYTES, RouterKey, Rules, STRANGER_PERIOD, Stranger, StrangerKey, Tenure,
     VipKey,
 };
+use vipward_common::hint;
 use vipward_common::lease::Lease;
 use vipward_common::reason::{Fenced, Reason};
 
@@ -43,6 +44,9 @@ static STRANGERS: HashMap<StrangerKey, Stranger, { MAX_STRANGERS as usize }> = H
 /// The virtual addresses that are served only under a lease, and the slot of their router.
 #[btf_map]
 static VIPS: HashMap<VipKey, u32, { MAX_VIPS as usize }> = HashMap::new();
+/// Which ends virtual addresses have, so that most packets need no lookup.
+#[btf_map]
+static VIP_HINTS: Array<u64, { hint::WORDS as usize }> = Array::new();
 
 /// [`abi::Router`] with the kernel's own types in it, which the verifier knows by their names.
 #[repr(C)]
@@ -187,6 +191,14 @@ pub(crate) fn peer(flags: u8, packet: &Packet) -> Source {
         },
         None => Source::Stranger,
     }
+}
+
+/// Whether an address with this end, as it lies in memory, may be in [`VIPS`].
+#[inline(always)]
+pub(crate) fn may_be_vip(tail: u16) -> bool {
+    let (word, bit) = hint::at(tail);
+    // SAFETY: an element of the array, written as a whole word.
+    VIP_HINTS.get_ptr(word).is_some_and(|hints| unsafe { hints.read_volatile() } & bit != 0)
 }
 
 /// The slot of the router that a virtual address belongs to.

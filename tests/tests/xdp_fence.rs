@@ -342,6 +342,37 @@ fn the_kernel_ends_the_lease_of_one_that_leaves_with_its_successor() {
 }
 
 #[test]
+fn addresses_with_one_end_are_fenced_until_the_last_of_them_goes() {
+    alone("ends", |_| {
+        let mut bench = Bench::new(4);
+        let alike = "10.1.0.50";
+        bench.path.fence(&bench.key, &[(LOOPBACK, ip(VIP4)), (LOOPBACK, ip(alike))]).unwrap();
+        assert!(!bench.passes(&udp4("10.0.0.9", VIP4)) && !bench.passes(&udp4("10.0.0.9", alike)));
+        bench.path.fence(&bench.key, &[(LOOPBACK, ip(alike))]).unwrap();
+        assert!(bench.passes(&udp4("10.0.0.9", VIP4)));
+        assert!(!bench.passes(&udp4("10.0.0.9", alike)), "it is fenced still");
+        bench.path.fence(&bench.key, &[]).unwrap();
+        assert!(bench.passes(&udp4("10.0.0.9", alike)));
+        bench.path.fence(&bench.key, &[(LOOPBACK, ip(VIP4))]).unwrap();
+        assert!(!bench.passes(&udp4("10.0.0.9", VIP4)), "fenced anew");
+    });
+}
+
+#[test]
+fn the_next_agents_program_fences_what_it_finds_from_its_first_packet_on() {
+    let run_dir = RunDir::new();
+    alone("found", |_| {
+        let first = Bench::on(XdpPath::load_pinned(run_dir.0.path()).unwrap(), LOOPBACK, 4);
+        drop(first);
+        let mut second = XdpPath::load_pinned(run_dir.0.path()).unwrap();
+        assert_eq!(second.run(&udp4("10.0.0.9", VIP4), 1).unwrap().0, DROP);
+        second.sweep().unwrap();
+        assert_eq!(second.run(&udp4("10.0.0.9", VIP4), 1).unwrap().0, PASS);
+        second.unpin();
+    });
+}
+
+#[test]
 fn the_next_agent_finds_links_and_leases_and_sweeps_what_it_does_not_want() {
     let run_dir = RunDir::new();
     alone("adopt", |_| {

@@ -1,6 +1,7 @@
 //! The path through the XDP program: maps, events.
 
 mod commands;
+mod fenced;
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -19,6 +20,7 @@ use vipward_common::lease::Lease;
 use vipward_vrrp::address::to_abi;
 use vipward_vrrp::watch::judged_again;
 
+use self::fenced::Fenced;
 use super::attach::{self, Attached};
 use super::error::KernelError;
 use super::leases::Leases;
@@ -44,7 +46,7 @@ pub struct XdpPath {
     /// What could not be fenced.
     notes: Vec<String>,
     leases: Leases,
-    vips: BpfHashMap<MapData, VipKey, u32>,
+    vips: Fenced,
     routers: BpfHashMap<MapData, RouterKey, Router>,
     peers: BpfHashMap<MapData, PeerKey, Peer>,
     strangers: Strangers,
@@ -96,7 +98,7 @@ impl XdpPath {
         Ok(XdpPath {
             links: HashMap::new(),
             notes: Vec::new(),
-            vips: typed(&mut bpf, names::VIPS)?,
+            vips: Fenced::new(typed(&mut bpf, names::VIPS)?, typed(&mut bpf, names::VIP_HINTS)?)?,
             routers: typed(&mut bpf, names::ROUTERS)?,
             peers: typed(&mut bpf, names::PEERS)?,
             strangers: Strangers(typed(&mut bpf, names::STRANGERS)?),
@@ -140,10 +142,7 @@ impl XdpPath {
         }
         let wanted: HashSet<VipKey> =
             self.known.values().flat_map(|known| known.vips.iter().copied()).collect();
-        let left: Vec<VipKey> = self.vips.keys().flatten().filter(|key| !wanted.contains(key)).collect();
-        for key in left {
-            self.vips.remove(&key).map_err(failed("remove a virtual address", names::VIPS))?;
-        }
+        self.vips.retain(|key| wanted.contains(key))?;
         let slots: HashSet<u32> = self.known.values().map(|known| known.slot).collect();
         let left: Vec<u32> =
             self.leases.occupied().map(|(slot, _)| slot).filter(|slot| !slots.contains(slot)).collect();
@@ -328,13 +327,13 @@ impl Datapath for XdpPath {
         let wanted: Vec<VipKey> = vips.iter().map(|(ifindex, address)| vip_key(*ifindex, *address)).collect();
         for vip in &wanted {
             if !known.vips.contains(vip) {
-                self.vips.insert(vip, known.slot, 0).map_err(failed("add a virtual address", names::VIPS))?;
+                self.vips.insert(*vip, known.slot)?;
                 known.vips.push(*vip);
             }
         }
         while let Some(gone) = known.vips.iter().position(|old| !wanted.contains(old)) {
             let vip = known.vips.swap_remove(gone);
-            self.vips.remove(&vip).map_err(failed("remove a virtual address", names::VIPS))?;
+            self.vips.remove(&vip)?;
         }
         Ok(())
     }
