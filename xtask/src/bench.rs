@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 
 use crate::setup::Need;
@@ -61,8 +61,17 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
-    /// What a packet costs in the XDP program, by its kind, and as a multiple of an ARP packet.
+    /// What a packet costs in the XDP program, by its kind, above an empty program.
     Packets,
+    /// The newest raw numbers of each bench as docs/benchmarks.md, with plots.
+    #[command(disable_help_flag = true)]
+    Publish {
+        /// Handed to the program: `--results DIR`, `--docs DIR`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// All of them, one after the other, on a machine with nothing else to do; takes an hour. Then publishes.
+    All,
 }
 
 /// Runs the verb. Missed goals are printed and are no failure.
@@ -74,8 +83,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         What::Starvation { .. } => Some("bench starvation"),
         What::Reload { .. } => Some("bench reload"),
         What::Packets => Some("bench packets"),
+        What::All => Some("bench all"),
         // An etcd and a folder are anybody's.
-        What::Render { .. } => None,
+        What::Render { .. } | What::Publish { .. } => None,
     };
     if let Some(verb) = verb {
         root::required("the bench makes network namespaces and loads BPF programs", verb)?;
@@ -85,15 +95,48 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         What::Failover { args } => suite("failover", args),
         What::Handover { args } => suite("handover", args),
         What::Flood { args } => suite("flood", args),
-        What::Starvation { args } => {
-            let status = suite("starvation", args)?;
-            cargo_bench("timers")?;
-            Ok(status)
-        }
+        What::Starvation { args } => starvation(args),
         What::Reload { args } => suite("reload", args),
         What::Render { args } => program("vipward-bench-render", &[], args),
         What::Packets => cargo_bench("packets").map(|()| ExitCode::SUCCESS),
+        What::Publish { args } => publish(args),
+        What::All => all(),
     }
+}
+
+/// Everything. A bench that fails ends it: what was measured until then is kept.
+fn all() -> Result<ExitCode> {
+    for name in ["failover", "handover", "flood", "reload"] {
+        ensure!(suite(name, &[])? == ExitCode::SUCCESS, "bench {name} failed");
+    }
+    ensure!(starvation(&[])? == ExitCode::SUCCESS, "bench starvation failed");
+    ensure!(program("vipward-bench-render", &[], &[])? == ExitCode::SUCCESS, "bench render failed");
+    cargo_bench("packets")?;
+    publish(&[])
+}
+
+/// The pairs, and then the timers alone.
+fn starvation(args: &[OsString]) -> Result<ExitCode> {
+    let status = suite("starvation", args)?;
+    cargo_bench("timers")?;
+    Ok(status)
+}
+
+/// Needs no agent, and no release build.
+fn publish(args: &[OsString]) -> Result<ExitCode> {
+    let mut cargo = workspace::cargo();
+    cargo.args([
+        "run",
+        "--quiet",
+        "--package",
+        "vipward-tests",
+        "--bin",
+        "vipward-bench-publish",
+        "--",
+        "--results",
+    ]);
+    programs::run(cargo.arg(results()).args(args))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// One suite of the bench of pairs.
