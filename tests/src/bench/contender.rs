@@ -125,6 +125,14 @@ impl Router {
         }
     }
 
+    /// SIGKILL to the agent, and to nothing that it left to outlive it; to all of keepalived.
+    pub(super) fn kill_agent(self) {
+        match self {
+            Router::Keepalived(router) => router.kill(),
+            Router::Vipward(router) => drop(router.kill_agent()),
+        }
+    }
+
     /// SIGTERM, and waits for its end.
     pub(super) fn stop(self) -> Result<()> {
         match self {

@@ -32,7 +32,13 @@ pub(super) enum Blow {
     Cut,
     /// SIGKILL to all its processes. Its kernel goes on answering for the VIP, so only the wire tells.
     Kill,
+    /// SIGKILL to the agent, whose guard is left to see to it; of keepalived to all, for nobody else would take over
+    /// from a parent that starts its child again.
+    KillAgent,
 }
+
+/// The goal for the time from [`Blow::KillAgent`] to the successor's first GARP, as a share of keepalived's.
+const DEATH_SHARE: f64 = 0.2;
 
 /// A scenario of failovers.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +53,8 @@ pub(super) struct Failover {
 struct Round {
     /// From the last answer of the old master to the first of the new, the longest of all probed VIPs.
     gap: f64,
+    /// From the blow to the first GARP.
+    taken: f64,
     /// From the ceiling to the first and to the last first-GARP.
     first_garp: f64,
     last_garp: f64,
@@ -57,6 +65,7 @@ struct Round {
 /// What all rounds brought.
 struct Results {
     gap: Metric,
+    taken: Metric,
     first_garp: Metric,
     last_garp: Metric,
     last_answer: Metric,
@@ -69,6 +78,7 @@ impl Results {
         match round {
             Ok(round) => {
                 self.gap.add(contender, round.gap);
+                self.taken.add(contender, round.taken);
                 self.first_garp.add(contender, round.first_garp);
                 self.last_garp.add(contender, round.last_garp);
                 self.last_answer.add(contender, round.last_answer);
@@ -96,6 +106,7 @@ impl Failover {
         let new = |name: &str| Metric::new(name.trim_end(), "ms", contenders, rounds);
         let mut results = Results {
             gap: new(&format!("client's longest gap {probed}")),
+            taken: new("death to the successor's first GARP"),
             first_garp: new("timer expiry to first GARP"),
             last_garp: new("timer expiry to last first-GARP"),
             last_answer: new(&format!("timer expiry to last VIP {probed} answering")),
@@ -149,6 +160,7 @@ impl Failover {
         match self.blow {
             Blow::Cut => arena.n1.unplug()?,
             Blow::Kill => pair.master.take().context("there is no master to kill")?.kill(),
+            Blow::KillAgent => pair.master.take().context("there is no master to kill")?.kill_agent(),
         }
         let passages = arena.passages(blow, LIMIT);
         Ok(self.measure(arena, settled, blow, &passages))
@@ -158,7 +170,7 @@ impl Failover {
     fn restore(&self, arena: &Arena, contender: Contender, pair: &mut Pair) -> Result<()> {
         match self.blow {
             Blow::Cut => arena.n1.plug()?,
-            Blow::Kill => {
+            Blow::Kill | Blow::KillAgent => {
                 bury(&arena.n1)?;
                 pair.master = Some(contender.start(&arena.n1, &self.plan, MASTER_PRIORITY)?);
             }
@@ -172,6 +184,7 @@ impl Failover {
         let all = self.plan.addresses().len();
         ensure!(passages.len() == all, "{} of {all} VIPs came within {LIMIT:?}", passages.len());
         let late = |passage: &Passage| ms_between(passage.ceiling, passage.announced);
+        let first = passages.iter().map(|passage| passage.announced).min().context("no VIP")?;
         let last = passages.iter().map(|passage| passage.announced).max().context("no VIP")?;
         arena.all_answer_after(last, LIMIT).context("a VIP that was announced does not answer")?;
         let (mut gap, mut last_answer) = (0.0, f64::NEG_INFINITY);
@@ -184,6 +197,7 @@ impl Failover {
         }
         Ok(Round {
             gap,
+            taken: ms_between(blow, first),
             first_garp: passages.iter().map(late).fold(f64::INFINITY, f64::min),
             last_garp: passages.iter().map(late).fold(f64::NEG_INFINITY, f64::max),
             last_answer,
@@ -192,20 +206,25 @@ impl Failover {
 
     /// Sets the goals that this scenario has.
     fn judged(&self, results: Results) -> Outcome {
-        let Results { mut gap, mut first_garp, mut last_garp, mut last_answer, failures, notes } = results;
+        let Results { mut gap, mut taken, mut first_garp, mut last_garp, mut last_answer, failures, notes } =
+            results;
         let down = ms(self.plan.master_down());
         let how = match self.blow {
             Blow::Cut => "the master's link is cut",
             Blow::Kill => "the master is killed",
+            Blow::KillAgent => "the master's agent is killed and its guard is not",
         };
         let alone = self.plan.instances == 1 && self.plan.vips == 1;
-        let metrics = if alone {
+        let metrics = if self.blow == Blow::KillAgent {
+            taken.at_most_share(DEATH_SHARE, Contender::is_vipward);
+            vec![taken]
+        } else if alone {
             first_garp.at_most(Statistic::Median, 1.0, Contender::is_vipward);
             gap.at_most_keepalived(Contender::is_vipward);
             gap.at_most(Statistic::P95, down + GAP_GOAL_MS, Contender::is_vipward);
             match self.blow {
                 Blow::Cut => vec![gap, first_garp],
-                Blow::Kill => vec![first_garp],
+                Blow::Kill | Blow::KillAgent => vec![first_garp],
             }
         } else {
             let limit = match self.plan.instances {
