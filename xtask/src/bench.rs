@@ -54,6 +54,13 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// What nginx delivers through the VIP, beside what it delivers without anybody who holds one.
+    #[command(disable_help_flag = true)]
+    Throughput {
+        /// As for `failover`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// From a put in etcd to the renamed file, vipward and a confd on PATH; `render --help` tells the options.
     #[command(disable_help_flag = true)]
     Render {
@@ -82,6 +89,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         What::Flood { .. } => Some("bench flood"),
         What::Starvation { .. } => Some("bench starvation"),
         What::Reload { .. } => Some("bench reload"),
+        What::Throughput { .. } => Some("bench throughput"),
         What::Packets => Some("bench packets"),
         What::All => Some("bench all"),
         // An etcd and a folder are anybody's.
@@ -90,13 +98,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if let Some(verb) = verb {
         root::required("the bench makes network namespaces and loads BPF programs", verb)?;
     }
-    setup::ensure(Need::Tests)?;
+    setup::ensure(Need::Benches)?;
     match &options.what {
         What::Failover { args } => suite("failover", args),
         What::Handover { args } => suite("handover", args),
         What::Flood { args } => suite("flood", args),
         What::Starvation { args } => starvation(args),
         What::Reload { args } => suite("reload", args),
+        What::Throughput { args } => suite("throughput", args),
         What::Render { args } => program("vipward-bench-render", &[], args),
         What::Packets => cargo_bench("packets").map(|()| ExitCode::SUCCESS),
         What::Publish { args } => publish(args),
@@ -106,7 +115,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
 /// Everything. A bench that fails ends it: what was measured until then is kept.
 fn all() -> Result<ExitCode> {
-    for name in ["failover", "handover", "flood", "reload"] {
+    for name in ["failover", "handover", "flood", "reload", "throughput"] {
         ensure!(suite(name, &[])? == ExitCode::SUCCESS, "bench {name} failed");
     }
     ensure!(starvation(&[])? == ExitCode::SUCCESS, "bench starvation failed");

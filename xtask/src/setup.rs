@@ -33,8 +33,10 @@ pub(crate) enum Need {
     Build,
     /// The demonstration in the lab.
     Lab,
-    /// Tests and benches, with the real peers.
+    /// Tests, with the real peers.
     Tests,
+    /// Benches.
+    Benches,
 }
 
 /// A program, what needs it, and the Debian packages that bring it.
@@ -71,6 +73,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "etcd", file: None, need: Need::Tests, packages: &["etcd-server"] },
     Tool { program: "etcdctl", file: None, need: Need::Tests, packages: &["etcd-client"] },
     Tool { program: "redis-server", file: None, need: Need::Tests, packages: &["redis-server"] },
+    Tool { program: "wrk", file: None, need: Need::Benches, packages: &["wrk"] },
     // The alerts' own tests. Only promtool is run, but it has no package of its own.
     Tool { program: "promtool", file: None, need: Need::Tests, packages: &["prometheus"] },
     Tool {
@@ -189,7 +192,8 @@ mod tests {
     fn running_the_agent_needs_no_daemons() {
         assert_eq!(names(needed(Need::Build)), "cc protoc");
         assert!(!names(needed(Need::Lab)).contains("keepalived"));
-        assert_eq!(needed(Need::Tests).count(), TOOLS.len());
+        assert!(!names(needed(Need::Tests)).contains("wrk"));
+        assert_eq!(needed(Need::Benches).count(), TOOLS.len());
     }
 
     #[test]

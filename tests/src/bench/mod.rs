@@ -1,4 +1,4 @@
-//! `cargo xtask bench failover|handover|flood|starvation|reload`: vipward against keepalived, on the same topology, in
+//! `cargo xtask bench failover|handover|flood|starvation|reload|throughput`: vipward against keepalived, on the same topology, in
 //! the same run, taking turns.
 //!
 //! What happened is read off the wire (adverts and GARPs, stamped by the kernel at the port of the host that sent
@@ -19,6 +19,7 @@ mod report;
 mod stats;
 mod steady;
 mod table;
+mod throughput;
 mod usage;
 mod vigil;
 
@@ -37,6 +38,7 @@ pub use publish::{PublishOptions, run as publish};
 pub use record::Run;
 pub use render::{RenderOptions, run as render};
 use steady::{Role, Steady};
+use throughput::Throughput;
 use vigil::Vigil;
 
 /// Which scenarios.
@@ -52,6 +54,8 @@ pub enum Suite {
     Starvation,
     /// Long configurations.
     Reload,
+    /// Requests through the VIP.
+    Throughput,
 }
 
 impl Suite {
@@ -63,6 +67,7 @@ impl Suite {
             Suite::Flood => "flood",
             Suite::Starvation => "starvation",
             Suite::Reload => "reload",
+            Suite::Throughput => "throughput",
         }
     }
 }
@@ -96,6 +101,7 @@ enum Work {
     Handover(Handover),
     Steady(Steady),
     Vigil(Vigil),
+    Throughput(Throughput),
 }
 
 /// Everything that is measured, in the order in which it runs.
@@ -127,6 +133,10 @@ fn scenarios(suite: Suite) -> Vec<Scenario> {
             ];
         }
         Suite::Reload => return vec![vigil("reload", 250, 14, ms(100), Burden::Reload, 15)],
+        Suite::Throughput => {
+            let plan = Plan { instances: 1, vips: 1, interval: ms(100) };
+            return vec![Scenario { name: "nginx", work: Work::Throughput(Throughput { plan, turns: 10 }) }];
+        }
     }
     let failover = |name, instances, vips, interval, blow, rounds| Scenario {
         name,
@@ -171,6 +181,7 @@ pub fn run(options: &Options) -> Result<()> {
             Work::Handover(work) => work.run(options)?,
             Work::Steady(work) => work.run(options),
             Work::Vigil(work) => work.run(options),
+            Work::Throughput(work) => work.run(options),
         };
         outcome.name = scenario.name;
         outcome.load = [load, report::load()];
