@@ -1,5 +1,6 @@
 //! Advice on combinations that keepalived accepts without a word, and that its users come to regret.
 
+mod mail;
 mod priorities;
 mod times;
 
@@ -34,6 +35,7 @@ pub(super) fn give(config: &Config, nodes: &[Node], findings: &mut Findings) {
     }
     times::scripts(config, &scripts, &lines, findings);
     times::link_delays(config, findings);
+    mail::reaches_nobody(config, nodes, &lines, findings);
 }
 
 /// The blocks by their names: the first of each, as keepalived takes it.

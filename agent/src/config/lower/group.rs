@@ -34,6 +34,7 @@ pub(super) struct Draft {
     weights: bool,
     notify: Notify,
     priority_changes: Option<bool>,
+    smtp_alert: Option<bool>,
 }
 
 /// One block.
@@ -49,6 +50,7 @@ pub(super) fn read(node: &Node, findings: &mut Findings) -> Option<Draft> {
         weights: false,
         notify: Notify::default(),
         priority_changes: None,
+        smtp_alert: None,
     };
     walk(Place::Group, node.children(), findings, |keyword, node, findings| {
         draft.set(keyword, node, findings);
@@ -84,6 +86,7 @@ impl Draft {
                 self.weights = true;
             }
             "sync_group_tracking_weight" => self.weights = true,
+            "smtp_alert" => self.smtp_alert = values::flag(node, findings),
             "notify_priority_changes" => self.priority_changes = values::flag(node, findings),
             _ => _ = set_notify(&mut self.notify, keyword, node, findings),
         }
@@ -166,7 +169,8 @@ impl Joining<'_> {
                     own.extend(tracked.iter().cloned());
                 }
             }
-            groups.push(Group { name: draft.name, at: draft.at, members, notify: draft.notify });
+            let smtp_alert = draft.smtp_alert.unwrap_or_else(|| self.defaults.mail.alerts());
+            groups.push(Group { name: draft.name, at: draft.at, members, notify: draft.notify, smtp_alert });
         }
         groups
     }

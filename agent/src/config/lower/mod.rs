@@ -8,6 +8,7 @@ mod garp;
 mod globals;
 mod group;
 mod instance;
+mod mail;
 mod metrics;
 mod numbers;
 mod process;
@@ -78,6 +79,7 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     let weight = |process: &TrackProcess| (process.weight, process.reverse);
     defaults.processes = processes.iter().map(|process| (process.name.clone(), weight(process))).collect();
     std::mem::take(&mut defaults.told).settle(&mut defaults.globals, findings);
+    defaults.globals.mail = defaults.mail.settle();
     let named: HashMap<&str, &Node> =
         instances.iter().rev().filter_map(|node| Some((node.args().first()?.text.as_str(), *node))).collect();
     let mut instances: Vec<Instance> = instances
