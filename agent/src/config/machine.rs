@@ -56,9 +56,10 @@ impl Machine {
         for own in &self.own {
             subnets.add(&own.interface, own.net);
         }
-        let vips = config.instances.iter().flat_map(|instance| {
-            instance.vips.iter().map(|vip| (vip.dev.as_deref().unwrap_or(&instance.interface), vip))
-        });
+        let vips = config
+            .instances
+            .iter()
+            .flat_map(|instance| instance.vips.iter().map(|vip| (carrier(instance, vip), vip)));
         let statics = config.statics.addresses.iter().filter_map(|vip| Some((vip.dev.as_deref()?, vip)));
         for (dev, vip) in vips.chain(statics) {
             if let (Ok(net), None) = (IpNet::new(vip.address, vip.prefix_len), vip.options.peer) {
@@ -67,6 +68,13 @@ impl Machine {
         }
         subnets
     }
+}
+
+/// The interface whose neighbours are to find `vip`: a virtual MAC's own is of the one below it.
+fn carrier<'c>(instance: &'c Instance, vip: &'c Vip) -> &'c str {
+    let dev = vip.dev.as_deref().unwrap_or(&instance.interface);
+    let own = instance.vmac.as_ref().is_some_and(|vmac| vmac.name == dev);
+    if own { &instance.interface } else { dev }
 }
 
 fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
@@ -117,7 +125,7 @@ impl<'a> Subnets<'a> {
 /// A VIP without a subnet is announced to neighbours who do not look for it there. One that has a prefix length brings
 /// its own.
 fn connected(instance: &Instance, vip: &Vip, subnets: &Subnets<'_>, findings: &mut Findings) {
-    let dev = vip.dev.as_deref().unwrap_or(&instance.interface);
+    let dev = carrier(instance, vip);
     let most = if vip.address.is_ipv4() { 32 } else { 128 };
     let local = matches!(vip.address, IpAddr::V6(v6) if v6.is_unicast_link_local());
     if vip.prefix_len < most
@@ -185,6 +193,7 @@ mod tests {
         assert_eq!(said("eth0", "10.0.1.9", ""), [expected]);
         assert!(said("eth0", "192.0.2.9", "")[0].contains("it fits eth1: `dev eth1`"));
         assert!(said("eth1", "10.0.0.9/32 dev eth1\n192.0.2.9", "")[0].contains("it fits eth0"));
+        assert!(said("eth0", "10.0.1.9", "use_vmac")[0].contains("is in no subnet of `eth0`"));
         assert!(said("eth1", "fe80::9\n2001:db8:1::9", "")[0].contains("2001:db8:1::9 is in no subnet"));
     }
 
