@@ -51,14 +51,13 @@ impl Alerts {
         transition: Option<&Transition>,
     ) {
         let Some(spec) = self.spec.clone().filter(|_| self.subjects.contains(subject)) else { return };
-        if told == Told::LowerPriority || told == Told::Fault && !self.faults {
+        let Some((state, meaning)) = words(told).filter(|_| told != Told::Fault || self.faults) else {
             return;
-        }
+        };
         let (kind, name) = match subject {
             Subject::Instance(name) => ("instance", name),
             Subject::Group(name) => ("group", name),
         };
-        let (state, meaning) = words(told);
         let heading = format!("[{}] {kind} {name} {state}", self.router_id);
         let mut body = format!("On {}, {kind} {name} {state}: {meaning}.\n", self.router_id);
         if let Some(Transition { from, why, master, .. }) = transition {
@@ -80,14 +79,15 @@ impl Alerts {
     }
 }
 
-fn words(told: Told) -> (&'static str, &'static str) {
+/// A state and what it means; none for what is not mailed, which is what keepalived does not mail either.
+fn words(told: Told) -> Option<(&'static str, &'static str)> {
     match told {
-        Told::Master => ("is MASTER", "this node serves the virtual addresses now"),
-        Told::Backup => ("is BACKUP", "this node does not serve the virtual addresses and watches who does"),
-        Told::Fault => ("is in FAULT", "this node cannot serve the virtual addresses"),
-        Told::Stop => ("stops", "the agent ends, and the virtual addresses are another node's"),
-        Told::Deleted => ("is gone", "the configuration no longer names it"),
-        Told::LowerPriority => ("is MASTER", "another node advertises with a lower priority"),
+        Told::Master => Some(("is MASTER", "this node serves the virtual addresses now")),
+        Told::Backup => {
+            Some(("is BACKUP", "this node watches, and another one serves the virtual addresses"))
+        }
+        Told::Fault => Some(("is in FAULT", "this node cannot serve the virtual addresses")),
+        Told::Stop | Told::Deleted | Told::LowerPriority => None,
     }
 }
 

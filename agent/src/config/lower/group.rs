@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::config::diagnostic::{Findings, did_you_mean, quoted};
 use crate::config::keywords::Place;
 use crate::config::lex::Word;
-use crate::config::model::{Group, Instance, Location, Notify, Script, TrackInterface, TrackItem};
+use crate::config::model::{Group, Instance, Location, Notify, TrackInterface, TrackItem};
 use crate::config::tree::Node;
 use vipward_common::wire::PRIORITY_OWNER;
 
@@ -100,7 +100,8 @@ fn words(line: &Node) -> impl Iterator<Item = &Word> {
 
 /// What it takes to bring groups and instances together.
 pub(super) struct Joining<'a> {
-    pub(super) scripts: &'a [Script],
+    /// Weights of scripts by their names.
+    pub(super) scripts: HashMap<&'a str, i32>,
     /// The blocks of all instances by their names, also of those that were refused.
     pub(super) named: HashMap<&'a str, &'a Node>,
     /// What their blocks say of what is tracked.
@@ -152,7 +153,7 @@ impl Joining<'_> {
                 }
                 if !draft.weights {
                     let because = format!("in the group {}", quoted(&draft.name));
-                    weights::drop(instance, self.scripts, &because, TRACK_ON_GROUP, self.findings);
+                    weights::drop(instance, &self.scripts, &because, TRACK_ON_GROUP, self.findings);
                 }
                 for track in &tracked {
                     instance.track_scripts.retain(|own| own.name != track.name);
