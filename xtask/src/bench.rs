@@ -54,6 +54,13 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// What reading up to 10,000 instances takes, and a start with 1,020; `config --help` tells the options.
+    #[command(disable_help_flag = true)]
+    Config {
+        /// Handed to the bench: `--rounds N`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// From a put in etcd to the renamed file, vipward and a confd on PATH; `render --help` tells the options.
     #[command(disable_help_flag = true)]
     Render {
@@ -73,6 +80,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         What::Flood { .. } => Some("bench flood"),
         What::Starvation { .. } => Some("bench starvation"),
         What::Reload { .. } => Some("bench reload"),
+        What::Config { .. } => Some("bench config"),
         What::Packets => Some("bench packets"),
         // An etcd and a folder are anybody's.
         What::Render { .. } => None,
@@ -91,6 +99,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             Ok(status)
         }
         What::Reload { args } => suite("reload", args),
+        What::Config { args } => program("vipward-bench-config", &[], args),
         What::Render { args } => program("vipward-bench-render", &[], args),
         What::Packets => cargo_bench("packets").map(|()| ExitCode::SUCCESS),
     }
