@@ -83,6 +83,8 @@ pub const FLAG_PREEMPT: u8 = 1;
 pub const FLAG_UNICAST: u8 = 2;
 /// [`Rules::flags`]: the source must be in the peer map, and the MAC must be the one there if there is one.
 pub const FLAG_CHECK_PEER: u8 = 4;
+/// [`Rules::flags`]: as the owner of the addresses it yields to nobody (`owner_ignore_adverts`).
+pub const FLAG_IGNORE_RIVALS: u8 = 8;
 
 /// What the agent tells the program about one router.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -18,8 +18,8 @@
 //! has to win again. For the same reason a lease is opened in the same step as the election is claimed, before the
 //! first advert, but empty: it serves nothing before the first renewal, and an advert that comes in between ends it.
 
-use crate::abi::Address;
-use crate::wire::PRIORITY_STOP;
+use crate::abi::{Address, FLAG_IGNORE_RIVALS, Rules};
+use crate::wire::{PRIORITY_OWNER, PRIORITY_STOP};
 
 /// [`Lease::mode`]: this node may not answer.
 pub const NONE: u8 = 0;
@@ -135,6 +135,15 @@ pub const fn beats(own: (u8, &Address), priority: u8, source: &Address) -> bool 
     priority > own.0 || priority == own.0 && u128::from_be_bytes(*source) > u128::from_be_bytes(*own.1)
 }
 
+/// Whether a master with these rules yields to an advert of `priority` from `source`: as [`beats`] says, unless it is
+/// an owner of the addresses that was told to ignore others.
+#[inline(always)]
+#[must_use]
+pub const fn yields(rules: &Rules, priority: u8, source: &Address) -> bool {
+    let ignores = rules.flags & FLAG_IGNORE_RIVALS != 0 && rules.priority == PRIORITY_OWNER;
+    !ignores && beats((rules.priority, &rules.source), priority, source)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,5 +248,17 @@ mod tests {
         for (priority, source, expected) in cases {
             assert_eq!(beats((100, &own), priority, &source), expected, "{priority} from {source:?}");
         }
+    }
+
+    #[test]
+    fn only_an_owner_ignores_others() {
+        let source = [1; 16];
+        let rules = |priority, flags| Rules { priority, flags, ..Rules::default() };
+        assert!(yields(&rules(PRIORITY_OWNER, 0), PRIORITY_OWNER, &source));
+        assert!(!yields(&rules(PRIORITY_OWNER, FLAG_IGNORE_RIVALS), PRIORITY_OWNER, &source));
+        assert!(
+            yields(&rules(254, FLAG_IGNORE_RIVALS), PRIORITY_OWNER, &source),
+            "it is drained, for instance"
+        );
     }
 }

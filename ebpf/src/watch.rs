@@ -61,8 +61,7 @@ pub(crate) fn accept(state: &mut State, packet: &Packet, advert: &Advert, now: u
         MODE_REPORT => {
             accepted.event = EVENT_RIVAL;
             accepted.patient = rules.flags & FLAG_PREEMPT == 0 && rules.priority != PRIORITY_OWNER;
-            let own = (rules.priority, &rules.source);
-            accepted.beats = lease::beats(own, advert.priority, &packet.source.to_address());
+            accepted.beats = lease::yields(rules, advert.priority, &packet.source.to_address());
             if !accepted.priority_zero {
                 state.heard.interval_ns = advert.interval_ns;
             }

@@ -61,6 +61,13 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// What reading up to 10,000 instances takes, and a start with 1,020; `config --help` tells the options.
+    #[command(disable_help_flag = true)]
+    Config {
+        /// Handed to the bench: `--rounds N`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// From a put in etcd to the renamed file, vipward and a confd on PATH; `render --help` tells the options.
     #[command(disable_help_flag = true)]
     Render {
@@ -90,6 +97,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         What::Starvation { .. } => Some("bench starvation"),
         What::Reload { .. } => Some("bench reload"),
         What::Throughput { .. } => Some("bench throughput"),
+        What::Config { .. } => Some("bench config"),
         What::Packets => Some("bench packets"),
         What::All => Some("bench all"),
         // An etcd and a folder are anybody's.
@@ -106,6 +114,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         What::Starvation { args } => starvation(args),
         What::Reload { args } => suite("reload", args),
         What::Throughput { args } => suite("throughput", args),
+        What::Config { args } => program("vipward-bench-config", &[], args),
         What::Render { args } => program("vipward-bench-render", &[], args),
         What::Packets => cargo_bench("packets").map(|()| ExitCode::SUCCESS),
         What::Publish { args } => publish(args),
@@ -119,7 +128,9 @@ fn all() -> Result<ExitCode> {
         ensure!(suite(name, &[])? == ExitCode::SUCCESS, "bench {name} failed");
     }
     ensure!(starvation(&[])? == ExitCode::SUCCESS, "bench starvation failed");
-    ensure!(program("vipward-bench-render", &[], &[])? == ExitCode::SUCCESS, "bench render failed");
+    for name in ["vipward-bench-config", "vipward-bench-render"] {
+        ensure!(program(name, &[], &[])? == ExitCode::SUCCESS, "{name} failed");
+    }
     cargo_bench("packets")?;
     publish(&[])
 }

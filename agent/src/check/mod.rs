@@ -11,11 +11,13 @@
 //! * [`file`], [`processes`]: what else is tracked;
 //! * [`tally`]: how often scripts ran, and for how long;
 //! * [`tracking`]: from base priority and what is tracked to the effective priority or FAULT;
-//! * [`notify`]: the scripts that are told of transitions; [`fifo`]: FIFOs that are told too.
+//! * [`notify`]: the scripts that are told of transitions; [`fifo`]: FIFOs that are told too;
+//! * [`mail`]: people who are.
 
 pub mod fifo;
 pub mod file;
 pub mod launch;
+pub mod mail;
 pub mod notify;
 pub mod plan;
 pub mod process;

@@ -1,14 +1,10 @@
-//! What can be said only by looking at several blocks: collisions, references, and advice on combinations that
-//! keepalived accepts without a word.
+//! What can be said only by looking at several blocks: collisions and references.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use super::diagnostic::{Findings, did_you_mean, quoted};
 use super::model::{Config, Instance, Location, Script, TrackItem};
-
-/// The VRID of keepalived's sample file, and of countless copies of it.
-const SAMPLE_VRID: u8 = 51;
 
 /// Checks `config` as a whole.
 pub(super) fn check(config: &Config, findings: &mut Findings) {
@@ -19,9 +15,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
         config.scripts.iter().map(|script| (script.name.as_str(), script)).collect();
     for instance in &config.instances {
         tracking(instance, &scripts, findings);
-        weights(instance, &scripts, findings);
     }
-    link_delays(config, findings);
     unused(config, findings);
 }
 
@@ -66,11 +60,6 @@ fn vrids(config: &Config, findings: &mut Findings) {
             .error(at, format!("its virtual_router_id is taken on this interface by the instance at {first}"))
             .help("a VRID is unique per interface and address family");
     }
-    for instance in config.instances.iter().filter(|instance| instance.vrid == SAMPLE_VRID) {
-        findings
-            .warning(&instance.at, format!("virtual_router_id {SAMPLE_VRID} is the samples' value"))
-            .help("on a shared network somebody else's routers are likely to have it too");
-    }
 }
 
 fn addresses(config: &Config, findings: &mut Findings) {
@@ -97,53 +86,6 @@ fn tracking(instance: &Instance, scripts: &HashMap<&str, &Script>, findings: &mu
     let processes = repeated(instance.track_processes.iter().map(|track| (&track.name, &track.at)));
     for (at, first) in scripts.into_iter().chain(interfaces).chain(files).chain(processes) {
         findings.error(at, format!("this is tracked already, at line {}", first.line));
-    }
-}
-
-/// `nopreempt` is given to keep a recovered node from taking over; it also keeps a lowered priority from mattering.
-fn weights(instance: &Instance, scripts: &HashMap<&str, &Script>, findings: &mut Findings) {
-    if instance.preempt {
-        return;
-    }
-    let scripts = instance.track_scripts.iter().filter(|track| {
-        let default = scripts.get(track.name.as_str()).map_or(0, |script| script.weight);
-        track.weight.unwrap_or(default) != 0
-    });
-    let interfaces = instance.track_interfaces.iter().filter(|track| track.weight != 0);
-    let items =
-        instance.track_files.iter().chain(&instance.track_processes).filter(|track| track.weight != 0);
-    let weighted = scripts.map(|t| (&t.name, &t.at)).chain(interfaces.map(|t| (&t.name, &t.at)));
-    let weighted = weighted.chain(items.map(|t| (&t.name, &t.at)));
-    for (name, at) in weighted {
-        findings
-            .warning(
-                at,
-                format!(
-                    "the weight of {} never causes a failover where all nodes have `nopreempt`",
-                    quoted(name)
-                ),
-            )
-            .help("with weight 0 a failure means FAULT, and another node takes over");
-    }
-}
-
-/// A master that takes its time to notice that it is cut off serves beside its successor.
-fn link_delays(config: &Config, findings: &mut Findings) {
-    for delay in &config.link_delays {
-        let longest =
-            |instance: &Instance| instance.interval * u32::from(instance.down_adverts.saturating_sub(1));
-        let mut on_it = config.instances.iter().filter(|instance| instance.interface == delay.interface);
-        if let Some(instance) = on_it.find(|instance| delay.down >= longest(instance)) {
-            findings
-                .warning(
-                    &delay.at,
-                    format!(
-                        "before this delay is over, another node has taken over from {}",
-                        quoted(&instance.name)
-                    ),
-                )
-                .help(format!("less than {} s", longest(instance).as_secs_f64()));
-        }
     }
 }
 

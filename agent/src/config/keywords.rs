@@ -94,15 +94,12 @@ const fn entry(place: Place, status: Status, names: &'static [&'static str]) -> 
     Entry { place, status, names }
 }
 
-const NO_MAIL: Status = Ignored("vipward sends no mail yet");
 const NO_LVS: Status = Refused("vipward does no LVS load balancing: let nginx or IPVS's own tools do it");
 const NO_CHECKER: Status = Harmless("there is no checker process");
 const NO_BFD: Status = Harmless("there is no BFD process");
 const NO_SNMP: Status = Refused("vipward has no SNMP: read its Prometheus metrics");
 const NO_DBUS: Status =
     Refused("vipward has no D-Bus interface: ask its control socket, as `vipward status` does");
-const OTHER_OWNER: Status =
-    Ignored("nobody outranks the address owner but another router of priority 255: give that one less");
 const NAMES: Status = Harmless("vipward is one process with one name");
 const OWN_SCHEDULING: Status =
     Harmless("the election thread has real-time priority and locked memory anyway");
@@ -134,20 +131,23 @@ pub(super) static TABLE: &[Entry] = &[
     ]),
     entry(Globals, Works(Words(1, 2)), &["vrrp_garp_extra_if", "vrrp_vmac_garp_intvl"]),
     entry(Globals, Works(Words(1, usize::MAX)), &["vrrp_cpu_affinity"]),
-    entry(Globals, Works(Flag), &["vrrp_min_garp", "vrrp_lower_prio_no_advert", "vrrp_higher_prio_send_advert"]),
-    entry(Globals, OTHER_OWNER, &["vrrp_owner_ignore_adverts"]),
+    entry(Globals, Works(Flag), &["vrrp_min_garp", "vrrp_lower_prio_no_advert", "vrrp_higher_prio_send_advert", "vrrp_owner_ignore_adverts"]),
     entry(Globals, Works(Words(1, 2)), &["script_user"]),
     entry(Globals, Works(Words(1, usize::MAX)), &[
         "startup_script", "shutdown_script", "notify_fifo_script", "vrrp_notify_fifo_script",
     ]),
     entry(Globals, Works(Words(1, 1)), &["startup_script_timeout", "shutdown_script_timeout"]),
     entry(Globals, Works(Words(1, 3)), &["notify_fifo", "vrrp_notify_fifo"]),
-    entry(Globals, Works(Words(0, 0)), &["enable_script_security", "vrrp_strict"]),
-    entry(Globals, Works(Flag), &["vrrp_check_unicast_src", "v3_checksum_as_v2", "vrrp_notify_priority_changes"]),
-    entry(Globals, NO_MAIL, &[
-        "notification_email", "notification_email_from", "smtp_server", "smtp_helo_name", "smtp_connect_timeout",
-        "smtp_alert", "smtp_alert_vrrp", "smtp_alert_checker", "no_email_faults", "no_checker_emails",
+    entry(Globals, Works(Words(0, 0)), &[
+        "enable_script_security", "vrrp_strict", "fifo_write_vrrp_states_on_reload",
     ]),
+    entry(Globals, Works(Flag), &["vrrp_check_unicast_src", "v3_checksum_as_v2", "vrrp_notify_priority_changes"]),
+    entry(Globals, Works(Lines), &["notification_email"]),
+    entry(Globals, Works(Words(1, 1)), &["notification_email_from", "smtp_helo_name", "smtp_connect_timeout"]),
+    entry(Globals, Works(Words(1, 2)), &["smtp_server"]),
+    entry(Globals, Works(Flag), &["smtp_alert", "smtp_alert_vrrp"]),
+    entry(Globals, Works(Words(0, 0)), &["no_email_faults"]),
+    entry(Globals, NO_CHECKER, &["smtp_alert_checker", "no_checker_emails"]),
     entry(Globals, NAMES, &[
         "process_names", "process_name", "vrrp_process_name", "checker_process_name", "lvs_process_name",
         "bfd_process_name",
@@ -180,7 +180,6 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Globals, Ignored("adverts of foreign VRIDs pass untouched and unseen"), &["log_unknown_vrids"]),
     entry(Globals, Ignored("there are no .data files: see `vipward status`"), &["data_use_instance"]),
     entry(Globals, NotYet, &[
-        "fifo_write_vrrp_states_on_reload",
         "reload_time_file", "reload_repeat", "reload_file", "include_check",
     ]),
     entry(Globals, NO_CHECKER, &[
@@ -221,8 +220,7 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Group, Works(Lines), &["group", "track_script", "track_interface", "track_file", "track_process"]),
     entry(Group, Works(Words(0, 0)), &["global_tracking", "sync_group_tracking_weight"]),
     entry(Group, Works(Words(1, usize::MAX)), &["notify", "notify_master", "notify_backup", "notify_fault", "notify_stop"]),
-    entry(Group, NO_MAIL, &["smtp_alert"]),
-    entry(Group, Works(Flag), &["notify_priority_changes"]),
+    entry(Group, Works(Flag), &["notify_priority_changes", "smtp_alert"]),
     entry(Group, Refused("vipward has no BFD: an advert interval of 10 ms needs none"), &["track_bfd"]),
 
     entry(Instance, Works(Words(1, 1)), &[
@@ -232,7 +230,7 @@ pub(super) static TABLE: &[Entry] = &[
         "mcast_dst_ip", "unicast_ttl",
     ]),
     entry(Instance, Works(Words(1, 2)), &["garp_extra_if", "vmac_garp_intvl"]),
-    entry(Instance, Works(Flag), &["lower_prio_no_advert", "higher_prio_send_advert", "strict_mode"]),
+    entry(Instance, Works(Flag), &["lower_prio_no_advert", "higher_prio_send_advert", "owner_ignore_adverts", "strict_mode"]),
     entry(Instance, Refused("name the `interface`: adverts come and go by it, whatever VRF it is in"), &["vrf"]),
     entry(Instance, Harmless("an instance whose configured source address is not there is in FAULT in any case"), &[
         "track_src_ip",
@@ -240,7 +238,6 @@ pub(super) static TABLE: &[Entry] = &[
     entry(Instance, RefusedUnless("never", "it is for keepalived before 1.3.6, of 2017: update that one"), &[
         "old_unicast_checksum",
     ]),
-    entry(Instance, OTHER_OWNER, &["owner_ignore_adverts"]),
     entry(Instance, Works(Words(0, 0)), &[
         "preempt", "nopreempt", "accept", "no_accept", "native_ipv6", "promote_secondaries", "vmac_xmit_base",
         "dont_track_primary",
@@ -250,7 +247,7 @@ pub(super) static TABLE: &[Entry] = &[
         "use_vmac_addr",
     ]),
     entry(Instance, Refused("`use_vmac` does the same with a MAC of its own"), &["use_ipvlan"]),
-    entry(Instance, Works(Flag), &["check_unicast_src", "v3_checksum_as_v2", "notify_priority_changes"]),
+    entry(Instance, Works(Flag), &["check_unicast_src", "v3_checksum_as_v2", "notify_priority_changes", "smtp_alert"]),
     entry(Instance, Works(Words(0, usize::MAX)), &["notify_deleted"]),
     entry(Instance, Works(Words(1, usize::MAX)), &[
         "notify", "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify_master_rx_lower_pri",
@@ -262,7 +259,6 @@ pub(super) static TABLE: &[Entry] = &[
     ]),
     // Our own.
     entry(Instance, Works(WordsOrLines), &["vipward_peers"]),
-    entry(Instance, NO_MAIL, &["smtp_alert"]),
     entry(Instance, Ignored("log levels are set for the whole agent"), &["debug"]),
     entry(Instance, Ignored("the carrier of interfaces is watched by netlink"), &["linkbeat_use_polling"]),
     entry(Instance, Harmless("an empty peer list is an error in any case"), &["unicast_fault_no_peer"]),

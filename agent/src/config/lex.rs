@@ -28,6 +28,8 @@ pub(super) struct Statement {
     pub(super) raw: String,
     /// The comment began within the last word, which is rarely meant in a password.
     pub(super) cut_by_comment: bool,
+    /// The comment after it.
+    pub(super) comment: String,
 }
 
 /// What a file consists of.
@@ -70,11 +72,12 @@ impl LineLexer<'_> {
         while let Some((c, col)) = chars.next() {
             match c {
                 '#' | '!' => {
-                    self.end_statement(in_word);
+                    let comment = chars.map(|(c, _)| c).collect();
+                    self.end_statement(in_word, comment);
                     return;
                 }
                 '{' | '}' if braces => {
-                    self.end_statement(false);
+                    self.end_statement(false, String::new());
                     let at = self.at(col);
                     self.tokens.push(if c == '{' { Token::Open(at) } else { Token::Close(at) });
                     in_word = false;
@@ -123,7 +126,7 @@ impl LineLexer<'_> {
                 _ => self.push(c),
             }
         }
-        self.end_statement(false);
+        self.end_statement(false, String::new());
     }
 
     /// Takes the characters up to the closing double quote; false if there is none.
@@ -161,7 +164,7 @@ impl LineLexer<'_> {
         }
     }
 
-    fn end_statement(&mut self, cut_by_comment: bool) {
+    fn end_statement(&mut self, cut_by_comment: bool, comment: String) {
         let mut words = std::mem::take(&mut self.words).into_iter();
         let raw = std::mem::take(&mut self.raw).trim_end().to_owned();
         if let Some(keyword) = words.next() {
@@ -170,6 +173,7 @@ impl LineLexer<'_> {
                 args: words.collect(),
                 raw,
                 cut_by_comment,
+                comment,
             }));
         }
     }

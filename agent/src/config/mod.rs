@@ -5,17 +5,20 @@
 //! * `tree`: statements to blocks;
 //! * `keywords`: which keyword works where, and what is said of the others;
 //! * `lower`: blocks to the [`model`], with keepalived's defaults;
-//! * `check`, `programs`: what takes several blocks, or a look at this machine;
+//! * `check`, `advice`: what takes several blocks;
+//! * `programs`, `machine`: what takes a look at this machine;
 //! * [`report`]: `vipward check`.
 //!
 //! Everything here is bounded and linear in the size of the files, and nothing panics on any input.
 
+mod advice;
 mod check;
 pub mod diagnostic;
 mod include;
 mod keywords;
 mod lex;
 mod lower;
+mod machine;
 pub mod model;
 mod programs;
 pub mod report;
@@ -54,8 +57,8 @@ pub fn load(path: &Path, options: &Options) -> Loaded {
     finish(source, findings, false)
 }
 
-/// [`load`], and a look at the programs that the configuration names: whether they are on this machine, executable,
-/// and safe from others.
+/// [`load`], and a look at this machine: whether the programs that the configuration names are there, executable, and
+/// safe from others, and whether its addresses fit this machine's.
 pub fn load_and_look(path: &Path, options: &Options) -> Loaded {
     let mut findings = Findings::new(options.lenient);
     let source = include::read(path, &mut findings);
@@ -74,8 +77,10 @@ fn finish(source: Source, mut findings: Findings, look: bool) -> Loaded {
     let nodes = tree::parse(tokens, &mut findings);
     let config = lower::lower(&nodes, &mut findings);
     check::check(&config, &mut findings);
+    advice::give(&config, &nodes, &mut findings);
     if look {
         programs::check(&config, &mut findings);
+        machine::Machine::look().check(&config, &mut findings);
     }
     Loaded {
         config: (!findings.has_errors()).then_some(config),

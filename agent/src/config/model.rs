@@ -1,7 +1,9 @@
 //! What a configuration means, after every check: plain owned data that the agent runs on and that a reload
 //! compares. Two equal values need no action; where a thing was written does not count, see [`Location`].
 
+mod mail;
 mod network;
+mod script;
 mod told;
 mod tracked;
 
@@ -11,11 +13,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use mail::Mail;
 pub use network::{
     Hop, LinkDelay, Metric, Pace, PaceGroup, Pacing, Placement, Route, RouteKind, Rule, RuleAction, Statics,
     VipOptions, Vmac,
 };
-pub use told::{Fifo, LifeScript};
+pub use script::{Command, How, Script};
+pub use told::{Fifo, LifeScript, Notify, NotifyScript};
 pub use tracked::{FileInit, ParamMatch, TrackFile, TrackItem, TrackProcess};
 pub use vipward_vrrp::types::{Family, Version};
 
@@ -96,6 +100,10 @@ pub struct Globals {
     pub cpu_affinity: Vec<usize>,
     /// `vrrp_startup_delay`: how long after its start the agent takes no part in any election.
     pub startup_delay: Duration,
+    /// Mail upon transitions; `None` if nobody can be written to.
+    pub mail: Option<Mail>,
+    /// `fifo_write_vrrp_states_on_reload`: after a reload FIFOs are told how everything stands.
+    pub tells_states_on_reload: bool,
 }
 
 /// Whom a script runs as, by name or number, as written.
@@ -203,10 +211,14 @@ pub struct Instance {
     /// `higher_prio_send_advert`: before it steps back for a rival it advertises once more, so that the rival tells the
     /// neighbours again.
     pub higher_prio_send_advert: bool,
+    /// `owner_ignore_adverts`: with priority 255 it gives way to nobody.
+    pub owner_ignore_adverts: bool,
     /// Scripts to run upon transitions.
     pub notify: Notify,
     /// `notify_priority_changes`: FIFOs are told of those too.
     pub notify_priority_changes: bool,
+    /// `smtp_alert`: people are told of transitions by mail.
+    pub smtp_alert: bool,
 }
 
 /// A line of `unicast_peer`.
@@ -305,6 +317,8 @@ pub struct Group {
     pub members: Vec<String>,
     /// Scripts to run upon transitions of the group as a whole.
     pub notify: Notify,
+    /// `smtp_alert`: people are told of these by mail.
+    pub smtp_alert: bool,
 }
 
 /// How a new master tells its neighbours, with gratuitous ARP (IPv4) or unsolicited neighbour adverts (IPv6).
@@ -342,88 +356,4 @@ impl Default for Garp {
             extra_all: false,
         }
     }
-}
-
-/// Scripts that tell of a transition.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Notify {
-    /// `notify`: any transition; run after the others, with `INSTANCE NAME STATE PRIORITY` appended.
-    pub any: Option<NotifyScript>,
-    /// `notify_master`.
-    pub master: Option<NotifyScript>,
-    /// `notify_backup`.
-    pub backup: Option<NotifyScript>,
-    /// `notify_fault`.
-    pub fault: Option<NotifyScript>,
-    /// `notify_stop`: the agent stops.
-    pub stop: Option<NotifyScript>,
-    /// `notify_deleted`: what a reload takes out is told as DELETED and not as FAULT.
-    pub tells_deleted: bool,
-    /// The script of `notify_deleted`.
-    pub deleted: Option<NotifyScript>,
-    /// `notify_master_rx_lower_pri`: a master heard an advert of lower priority.
-    pub lower_priority: Option<NotifyScript>,
-}
-
-/// One script of [`Notify`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotifyScript {
-    /// What to run.
-    pub command: Command,
-    /// Whom it runs as; [`Globals::script_user`] when `None`.
-    pub user: Option<User>,
-    /// Where it was written.
-    pub at: Location,
-}
-
-/// A `vrrp_script`: a command whose exit status says whether this machine is fit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Script {
-    /// Its name, unique in the configuration.
-    pub name: String,
-    /// Where the block begins.
-    pub at: Location,
-    /// What to run.
-    pub command: Command,
-    /// From one start to the next.
-    pub interval: Duration,
-    /// How long a run may take before it is killed and counts as failed; [`Script::interval`] unless given.
-    pub timeout: Duration,
-    /// Default weight for those who track it, −253 to 253; 0 means FAULT when it fails.
-    pub weight: i32,
-    /// The weight has `reverse` after it.
-    pub reverse: bool,
-    /// Successes in a row until it counts as up.
-    pub rise: u32,
-    /// Failures in a row until it counts as down.
-    pub fall: u32,
-    /// Whom it runs as; [`Globals::script_user`] when `None`.
-    pub user: Option<User>,
-    /// It counts as down until it succeeded [`Script::rise`] times.
-    pub init_fail: bool,
-}
-
-/// A command line of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command {
-    /// As it was written, without the outer quotes.
-    pub source: String,
-    /// How it is started.
-    pub how: How,
-    /// Where it was written.
-    pub at: Location,
-}
-
-/// How a [`Command`] is started.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum How {
-    /// Directly: the program and its arguments, never empty.
-    Exec(Vec<String>),
-    /// By a shell, for it has shell syntax: `SHELL -c LINE`.
-    Shell {
-        /// `bash` where it exists (or where it is needed), else `sh`.
-        shell: &'static str,
-        /// The line for it.
-        line: String,
-    },
 }

@@ -13,6 +13,9 @@ pub const WARNINGS: u8 = 1;
 /// Exit status when the configuration cannot run.
 pub const ERRORS: u8 = 2;
 
+/// The mistake that takes two files to see, and that costs most.
+const UNSEEN: &str = "one file does not show whether another node has the same priority: give each its own";
+
 /// Checks the configuration at `path`, the programs that it names included, and writes one line per finding and a
 /// last one with the sum to `out`. Gives the exit status: [`CLEAN`], [`WARNINGS`] or [`ERRORS`]. The error is that of
 /// writing to `out`.
@@ -29,6 +32,9 @@ pub fn check(path: &Path, options: &Options, out: &mut impl Write) -> io::Result
             let instances = plural(config.instances.len(), "instance");
             let scripts = plural(config.scripts.len(), "script");
             writeln!(out, "{shown}: {instances}, {scripts}, {}", plural(warnings, "warning"))?;
+            if !config.instances.is_empty() {
+                writeln!(out, "{shown}: {UNSEEN}")?;
+            }
         }
         None => writeln!(out, "{shown}: {}, {}", plural(errors, "error"), plural(warnings, "warning"))?,
     }
@@ -64,10 +70,11 @@ mod tests {
 
     #[test]
     fn exit_status_is_that_of_the_worst_finding() {
-        assert_eq!(report("fine", FINE), (CLEAN, "F: 1 instance, 0 scripts, 0 warnings\n".to_owned()));
+        let expected = format!("F: 1 instance, 0 scripts, 0 warnings\nF: {UNSEEN}\n");
+        assert_eq!(report("fine", FINE), (CLEAN, expected));
         let (status, out) = report("warning", &FINE.replace("id 1", "id 51"));
         assert_eq!(status, WARNINGS, "{out}");
-        assert!(out.starts_with("F:1:1: warning: "), "{out}");
+        assert!(out.starts_with("F:3:2: warning: "), "{out}");
         let (status, out) = report("error", &FINE.replace("interface", "interfaze"));
         let expected = "F:2:2: error: unknown keyword `interfaze` in `vrrp_instance`; did you mean `interface`?\n\
                         F: 1 error, 0 warnings\n";

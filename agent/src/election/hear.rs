@@ -39,10 +39,9 @@ impl Driver {
 
     /// Whether the machine finds by itself that it has to yield, and can then name the reason.
     fn is_beaten(&self, id: Id, heard: &Heard) -> bool {
-        self.registry.get(id).is_some_and(|instance| {
-            let own = instance.rules();
-            lease::beats((own.priority, &own.source), heard.priority.0, &to_abi(heard.source))
-        })
+        self.registry
+            .get(id)
+            .is_some_and(|instance| lease::yields(&instance.rules(), heard.priority.0, &to_abi(heard.source)))
     }
 
     /// Tells of a rival that a MASTER outranks, once per interval: whoever floods the network with these causes no more.

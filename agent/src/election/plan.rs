@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use netlink_packet_route::address::AddressFlags;
-use vipward_common::abi::{self, FLAG_CHECK_PEER, FLAG_PREEMPT, FLAG_UNICAST, RouterKey, Rules};
+use vipward_common::abi::{
+    self, FLAG_CHECK_PEER, FLAG_IGNORE_RIVALS, FLAG_PREEMPT, FLAG_UNICAST, RouterKey, Rules,
+};
 use vipward_common::wire;
 use vipward_vrrp::address::{sum, to_abi};
 use vipward_vrrp::packet::{Advert, Auth, ChecksumForm, EncodeError, encode};
@@ -58,6 +60,7 @@ pub(crate) fn params(instance: &model::Instance, source: IpAddr) -> Option<Param
         },
         lower_prio_no_advert: instance.lower_prio_no_advert,
         higher_prio_send_advert: instance.higher_prio_send_advert,
+        owner_ignore_adverts: instance.owner_ignore_adverts,
         ..Params::new(Vrid::new(instance.vrid)?, source)
     })
 }
@@ -113,6 +116,9 @@ pub(crate) fn rules(instance: &model::Instance, source: IpAddr, priority: Priori
         if instance.check_unicast_src {
             flags |= FLAG_CHECK_PEER;
         }
+    }
+    if instance.owner_ignore_adverts {
+        flags |= FLAG_IGNORE_RIVALS;
     }
     if !instance.unicast && !instance.trusted.is_empty() {
         flags |= FLAG_CHECK_PEER;

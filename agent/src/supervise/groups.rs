@@ -80,6 +80,11 @@ impl Groups {
         news
     }
 
+    /// What was told of each group last.
+    pub(super) fn standing(&self) -> impl Iterator<Item = (String, Told)> {
+        self.known.iter().filter_map(|group| Some((group.name.clone(), group.told?)))
+    }
+
     /// Forgets an instance that is gone.
     pub(super) fn removed(&mut self, instance: &str) {
         self.states.remove(instance);

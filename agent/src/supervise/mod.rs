@@ -4,10 +4,12 @@
 mod alone;
 mod complaints;
 mod groups;
+mod mail;
 mod manager;
 mod news;
 mod orders;
 mod rendering;
+mod signals;
 mod status;
 mod told;
 
@@ -15,7 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -32,16 +33,18 @@ use crate::config::{self, model::Config};
 use crate::control::rundir::RunDir;
 use crate::control::server::Server;
 use crate::election::Options;
-use crate::election::message::{Changes, Command, Update};
+use crate::election::message::{Changes, Command, Survey, Update};
 use crate::election::thread::Election;
 use crate::guard::launch::Guard;
 use crate::guard::will::{Ending, Will};
 use crate::metrics::{Listeners, Metrics};
 use crate::privileges;
 use groups::Groups;
+use mail::Alerts;
 use manager::Manager;
 use orders::{Desk, Order};
 use rendering::{Half, Prepared};
+use signals::Signals;
 use status::History;
 
 /// Exit status for a configuration that cannot be used.
@@ -141,24 +144,6 @@ fn host() -> String {
     nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// What the agent is told by signals.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    /// From now on these signals wait here and do nothing by themselves.
-    fn listen() -> std::io::Result<Signals> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-}
-
 struct Agent {
     options: cli::Run,
     /// The configuration that was taken last.
@@ -176,6 +161,7 @@ struct Agent {
     readings: mpsc::Receiver<Report>,
     notifier: Notifier,
     fifos: Fifos,
+    alerts: Alerts,
     /// What runs at the very end.
     shutdown: Option<LifeSpec>,
     groups: Groups,
@@ -186,6 +172,8 @@ struct Agent {
     manager: Arc<Manager>,
     life_signs: tokio::task::JoinHandle<()>,
     rendering: Half,
+    /// FIFOs are to be told how everything stands, once that is known.
+    standing: Option<oneshot::Receiver<Survey>>,
     /// Ends with the agent.
     _metrics: Option<Metrics>,
 }
@@ -231,6 +219,7 @@ impl Agent {
             readings,
             notifier: Notifier::new(notify::TIMEOUT),
             fifos: Fifos::default(),
+            alerts: Alerts::default(),
             shutdown: None,
             groups: Groups::default(),
             history: History::new(),
@@ -240,6 +229,7 @@ impl Agent {
             manager,
             life_signs,
             rendering: Half::start(prepared)?,
+            standing: None,
             _metrics: metrics,
         };
         let (reply, taken) = oneshot::channel();
@@ -262,6 +252,7 @@ impl Agent {
         self.election.send(Command::Configure(Arc::clone(&loaded.config), reply))?;
         self.history.list_instances(router_id, &loaded.config);
         self.groups.configure(&loaded.config);
+        self.alerts.configure(&loaded.config);
         self.config = loaded.config;
         self.history.list_scripts(loaded.plan.scripts.iter().map(|script| script.name.clone()));
         self.fifos.apply(&loaded.plan.fifos);
@@ -284,6 +275,7 @@ impl Agent {
                     let (answer, _) = oneshot::channel();
                     self.reload(answer);
                 }
+                Some(survey) = known(&mut self.standing) => self.tell_standing(&survey),
                 () = until(self.held_until) => self.end_hold(),
                 _ = signals.terminate.recv() => break,
                 _ = signals.interrupt.recv() => break,
@@ -354,6 +346,7 @@ impl Agent {
         let (verdicts, _) = mpsc::channel(1);
         std::mem::replace(&mut self.notifier, Notifier::new(notify::TIMEOUT)).shutdown(STOP_GRACE).await;
         std::mem::take(&mut self.fifos).shutdown(STOP_GRACE).await;
+        std::mem::take(&mut self.alerts).shutdown(STOP_GRACE).await;
         std::mem::replace(&mut self.runner, Runner::new(verdicts)).shutdown().await;
         self.complaints.abort();
         self.life_signs.abort();
@@ -372,11 +365,11 @@ impl Agent {
             Update::Transition(transition) => {
                 news::transition(&transition);
                 self.history.transition(&transition);
-                self.tell_transition(transition);
+                self.tell_transition(&transition);
             }
             Update::Priority { instance, master, priority } => self.tell_priority(instance, master, priority),
             Update::LowerPriority { instance, priority } => {
-                self.tell(&Subject::Instance(instance), Told::LowerPriority, priority);
+                self.tell(&Subject::Instance(instance), Told::LowerPriority, priority, None);
             }
             Update::Note { level, instance, text } => news::note(level, instance.as_deref(), &text),
             Update::Removed { instance } => {
@@ -405,6 +398,14 @@ impl Agent {
             error!("the verdict on {what} is lost: {error}");
         }
     }
+}
+
+/// Waits for an answer, or for ever. An election that has ended gives none.
+async fn known(survey: &mut Option<oneshot::Receiver<Survey>>) -> Option<Survey> {
+    let Some(awaited) = survey else { return std::future::pending().await };
+    let answer = awaited.await.ok();
+    *survey = None;
+    answer
 }
 
 /// Waits for a time, or for ever.

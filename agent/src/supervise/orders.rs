@@ -139,6 +139,9 @@ impl Agent {
             let _ = answer.send(Err(error.to_string()));
             return;
         }
+        if self.config.globals.tells_states_on_reload {
+            self.ask_standing();
+        }
         tokio::spawn(async move {
             let Ok(changes) = changes.await else {
                 let _ = answer.send(Err(ElectionError::Gone.to_string()));

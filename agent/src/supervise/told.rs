@@ -1,33 +1,43 @@
-//! Telling scripts and FIFOs what happened.
+//! Telling scripts, FIFOs and people what happened.
 
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tracing::{info, warn};
+use tokio::sync::{oneshot, watch};
+use tracing::{error, info, warn};
+use vipward_vrrp::types::State;
 
-use super::{Agent, Signals, news};
+use super::signals::Signals;
+use super::{Agent, news};
 use crate::check::notify::{Subject, Told};
 use crate::check::plan::LifeSpec;
 use crate::check::process::{self, Exit};
-use crate::election::message::Transition;
+use crate::election::message::{Command, Survey, Transition};
 
 impl Agent {
-    /// Tells of a new state.
-    pub(super) fn tell(&mut self, subject: &Subject, told: Told, priority: u8) {
+    /// Tells of a new state, and of the transition that led to it if there was one.
+    pub(super) fn tell(
+        &mut self,
+        subject: &Subject,
+        told: Told,
+        priority: u8,
+        transition: Option<&Transition>,
+    ) {
+        self.alerts.tell(subject, told, priority, transition);
         self.fifos.write(subject, &told.to_string(), priority);
         self.notifier.tell(subject, told, priority);
     }
 
     /// Tells of a transition, and of what it makes of the instance's group.
-    pub(super) fn tell_transition(&mut self, transition: Transition) {
-        let groups = self.groups.transition(&transition);
-        if let Some(told) = news::told(&transition) {
-            self.tell(&Subject::Instance(transition.instance), told, transition.priority);
+    pub(super) fn tell_transition(&mut self, transition: &Transition) {
+        let groups = self.groups.transition(transition);
+        if let Some(told) = news::told(transition) {
+            let subject = Subject::Instance(transition.instance.clone());
+            self.tell(&subject, told, transition.priority, Some(transition));
         }
         for (group, told) in groups {
             info!("group {group} is {told}");
             // keepalived's priority of a group.
-            self.tell(&Subject::Group(group), told, 0);
+            self.tell(&Subject::Group(group), told, 0, None);
         }
     }
 
@@ -35,8 +45,34 @@ impl Agent {
     pub(super) fn tell_removal(&mut self, instance: String) {
         let told = self.notifier.end_of(&instance);
         let subject = Subject::Instance(instance);
-        self.tell(&subject, told, 0);
+        self.tell(&subject, told, 0, None);
         self.notifier.forget(subject.words().1);
+    }
+
+    /// Has FIFOs told how everything stands, whatever a reload changed.
+    pub(super) fn ask_standing(&mut self) {
+        let (reply, survey) = oneshot::channel();
+        match self.election.send(Command::Survey(reply)) {
+            Ok(()) => self.standing = Some(survey),
+            Err(error) => error!("FIFOs are not told how everything stands: {error}"),
+        }
+    }
+
+    /// Tells FIFOs how everything stands. What has not begun yet is told when it does.
+    pub(super) fn tell_standing(&mut self, survey: &Survey) {
+        for (group, told) in self.groups.standing() {
+            self.fifos.write(&Subject::Group(group), &told.to_string(), 0);
+        }
+        for instance in &survey.instances {
+            let told = match instance.state {
+                State::Master => Told::Master,
+                State::Backup => Told::Backup,
+                State::Fault => Told::Fault,
+                State::Init => continue,
+            };
+            let subject = Subject::Instance(instance.name.clone());
+            self.fifos.write(&subject, &told.to_string(), instance.effective_priority);
+        }
     }
 
     /// Tells FIFOs of a changed priority.

@@ -6,6 +6,7 @@
 
 mod arena;
 mod burden;
+mod config;
 mod contender;
 mod failover;
 mod handover;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use burden::Burden;
+pub use config::{ConfigOptions, run as config};
 pub use contender::Contender;
 use failover::{Blow, Failover};
 use handover::Handover;

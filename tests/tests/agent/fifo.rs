@@ -151,3 +151,40 @@ fn keepalived_tells_of_what_a_reload_deleted() -> Result<()> {
 fn what_a_reload_deleted_is_told_of() -> Result<()> {
     deleted(Kind::Vipward("auto"))
 }
+
+/// Nothing changes, and all the same everything is told.
+fn told_again(kind: Kind) -> Result<()> {
+    let mut pair = Pair::new(Form::V3, kind, Kind::Keepalived)?;
+    let fifo = pair.a.host.folder().join("fifo");
+    let group = "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}";
+    let second = "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 52\n    version 3\n    advert_int 0.1\n    \
+                  priority 150\n    virtual_ipaddress {\n        10.77.0.152/24\n    }\n}";
+    let conf = pair.a.conf.clone().global(format!("vrrp_notify_fifo {}", fifo.display()));
+    pair.a.conf = conf.global("fifo_write_vrrp_states_on_reload").block(group).block(second);
+    pair.a.start()?;
+    let lines =
+        ["INSTANCE \"VI_1\" MASTER 150\n", "INSTANCE \"VI_2\" MASTER 150\n", "GROUP \"G\" MASTER 0\n"];
+    let told = |pair: &Pair| {
+        let mut text = String::new();
+        pair.wait("all to be told", || {
+            text.push_str(&drain(&fifo));
+            lines.iter().all(|line| text.contains(line))
+        })
+    };
+    told(&pair)?;
+    pair.settles_on(Side::A)?;
+    drain(&fifo);
+    pair.a.peer.as_ref().context("it has ended")?.reload()?;
+    told(&pair)?;
+    pair.settles_on(Side::A)
+}
+
+#[test]
+fn keepalived_tells_states_again_after_a_reload() -> Result<()> {
+    told_again(Kind::Keepalived)
+}
+
+#[test]
+fn states_are_told_again_after_a_reload() -> Result<()> {
+    told_again(Kind::Vipward("auto"))
+}

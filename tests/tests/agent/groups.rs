@@ -210,3 +210,33 @@ fn keepalived_tells_its_groups_scripts_what_is_expected() -> Result<()> {
 fn scripts_of_groups_are_told_what_keepalived_tells_them() -> Result<()> {
     told(Kind::Vipward("auto"))
 }
+
+/// The delay of one member's interface is the group's: a short loss moves nobody, a long one moves all.
+#[test]
+fn a_short_loss_of_the_carrier_moves_no_group() -> Result<()> {
+    let mut pair = Pair::new(Form::V3, Kind::Vipward("auto"), Kind::Keepalived)?;
+    make_lan(&pair.a.host)?;
+    pair.b.conf = grouped(&pair.b.conf, "").block(second(100, ""));
+    let delays = "interface_up_down_delays {\n    lan0 0.5 0.1\n}";
+    let tracking = second(150, "track_interface {\n        lan0\n    }");
+    pair.a.conf = grouped(&pair.a.conf, "").block(tracking).block(delays);
+    pair.a.start()?;
+    pair.b.start()?;
+    serves_both(&pair, Side::A)?;
+    let transitions = |pair: &Pair| -> Result<Vec<u64>> {
+        Ok(agent(&pair.a)?.status()?.instances.iter().map(|instance| instance.transitions).collect())
+    };
+    let before = transitions(&pair)?;
+    let down = Moment::now();
+    pair.a.host.ip("link set dev lan0 down\n")?;
+    pair.a.host.ip("link set dev lan0 up\n")?;
+    let since = Moment::now();
+    pair.wait("adverts to go on", || pair.adverts("n1", since) >= 10)?;
+    let short = since.since(down) < std::time::Duration::from_millis(400);
+    let now = transitions(&pair)?;
+    pair.ensure(now == before || !short, || format!("{before:?} became {now:?}"))?;
+    pair.a.host.ip("link set dev lan0 down\n")?;
+    serves_both(&pair, Side::B)?;
+    pair.a.host.ip("link set dev lan0 up\n")?;
+    serves_both(&pair, Side::A)
+}

@@ -11,6 +11,7 @@ mod input;
 mod interfaces;
 mod lease;
 mod lost;
+mod mail;
 mod manager;
 mod metrics;
 mod notify;

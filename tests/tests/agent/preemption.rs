@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use vipward_tests::lab::clock::Moment;
-use vipward_tests::peers::{Form, Kind, Pair, Side};
+use vipward_tests::peers::{Forged, Form, Injector, Kind, Pair, Side, VRID};
 
-use crate::seen::{logged, state};
+use crate::seen::{instance, logged, newcomer, state};
 
 /// Adverts of the master that a backup must sit through: more than Master_Down_Interval has of them.
 const PATIENCE: usize = 10;
@@ -94,4 +94,44 @@ fn a_split_heals() -> Result<()> {
         split(kind, Kind::Keepalived)?;
         split(Kind::Keepalived, kind)
     })
+}
+
+/// Two own the addresses, and the rival has the greater address: what the protocol gives way to.
+fn two_owners(kind: Kind, ignores: bool) -> Result<()> {
+    let mut pair = Pair::new(Form::V3, kind, Kind::Keepalived)?;
+    let mut conf = pair.a.conf.clone().set("priority 255").set("state MASTER");
+    if ignores {
+        conf = conf.with("owner_ignore_adverts");
+    }
+    pair.a.conf = conf;
+    pair.a.start()?;
+    pair.settles_on(Side::A)?;
+    let before = instance(&pair.a)?;
+    let rival = newcomer(&pair)?;
+    let frame = Forged::new(VRID, 255, rival.address()).frame();
+    let injector = Injector::new(&rival)?;
+    if !ignores {
+        return pair.wait("it to give way", || {
+            injector.send(&frame).is_ok() && state(&pair.a).as_deref() == Some("BACKUP")
+        });
+    }
+    let since = Moment::now();
+    pair.wait("its own adverts to go on", || {
+        injector.send(&frame).is_ok() && pair.adverts("n1", since) >= PATIENCE
+    })?;
+    let now = instance(&pair.a)?;
+    let steady = now.state == "MASTER" && now.transitions == before.transitions;
+    pair.ensure(steady, || format!("{now:?}"))?;
+    pair.ensure(now.adverts_received > before.adverts_received, || "it heard nobody".to_owned())?;
+    pair.ensure(pair.a.host.holds(pair.form.vip()), || "the VIP is gone".to_owned())
+}
+
+#[test]
+fn an_owner_gives_way_to_a_greater_address() -> Result<()> {
+    Kind::by_every_datapath(|kind| two_owners(kind, false))
+}
+
+#[test]
+fn an_owner_that_ignores_adverts_does_not() -> Result<()> {
+    Kind::by_every_datapath(|kind| two_owners(kind, true))
 }

@@ -181,3 +181,28 @@ fn nothing_of_it_is_left_by_an_agent_that_dies() -> Result<()> {
     pair.a.stop()?;
     pair.ensure(!there(&pair), || "it is left behind".to_owned())
 }
+
+/// Its own interface is no concern of it, and so it goes on without a carrier, as the other one does with it.
+fn untracked(kind: Kind) -> Result<()> {
+    let mut pair = Pair::new(Form::V3, kind, Kind::Keepalived)?;
+    pair.a.conf = pair.a.conf.clone().with("use_vmac").with("dont_track_primary");
+    pair.settle()?;
+    let vip = pair.form.vip();
+    let since = Moment::now();
+    pair.a.host.unplug()?;
+    pair.serves(Side::B)?;
+    pair.wait("its patience to be tried", || pair.adverts("n2", since) >= 10)?;
+    pair.ensure(pair.a.host.holds(vip), || "it let go of the VIP".to_owned())?;
+    pair.a.host.plug()?;
+    pair.settles_on(Side::A)
+}
+
+#[test]
+fn keepalived_keeps_an_untracked_virtual_mac() -> Result<()> {
+    untracked(Kind::Keepalived)
+}
+
+#[test]
+fn an_untracked_interface_takes_no_virtual_mac_down() -> Result<()> {
+    untracked(Kind::Vipward("xdp"))
+}

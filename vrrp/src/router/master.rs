@@ -94,6 +94,10 @@ impl Router {
     /// Priority 0: assert ourselves at once. A greater rival: step back. A lesser one: assert ourselves and correct
     /// the neighbours that it misled (RFC 9568 §6.4.3; RFC 5798 discarded such an advert, keepalived did not).
     pub(super) fn master_heard(&mut self, now: Mono, mut mastership: Mastership, heard: Heard) -> Actions {
+        // keepalived's option against a second router that claims to own the addresses; no RFC has it.
+        if self.params.owner_ignore_adverts && self.priority().is_owner() {
+            return Actions::none();
+        }
         if heard.priority.is_stop() {
             mastership.advert = self.first_slot(now);
             self.phase = Phase::Master(mastership);

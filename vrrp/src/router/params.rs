@@ -10,6 +10,7 @@ use crate::types::{Family, Interval, Priority, Version, Vrid};
 /// Configuration of one router. VRID, version and family are its identity: a reload that changes one of them makes
 /// another router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct Params {
     /// Virtual router identifier.
     pub vrid: Vrid,
@@ -36,6 +37,8 @@ pub struct Params {
     /// As MASTER, advertise once more before a rival is given way to: it then hears of a losing master, and tells the
     /// neighbours again.
     pub higher_prio_send_advert: bool,
+    /// As MASTER with priority 255, yield to nobody, and answer nobody.
+    pub owner_ignore_adverts: bool,
 }
 
 impl Params {
@@ -55,6 +58,7 @@ impl Params {
             garp: Garp::default(),
             lower_prio_no_advert: false,
             higher_prio_send_advert: false,
+            owner_ignore_adverts: false,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod fifo;
 mod file;
+mod mail;
 mod notify;
 mod plan;
 mod process;

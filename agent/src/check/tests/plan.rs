@@ -81,11 +81,13 @@ fn instance() -> Instance {
         ttl: 255,
         lower_prio_no_advert: false,
         higher_prio_send_advert: false,
+        owner_ignore_adverts: false,
         notify: Notify {
             master: Some(NotifyScript { command: command("/bin/m"), user: Some(user("nobody")), at: at() }),
             ..Notify::default()
         },
         notify_priority_changes: false,
+        smtp_alert: false,
     }
 }
 

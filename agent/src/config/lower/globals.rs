@@ -10,6 +10,7 @@ use crate::config::tree::Node;
 use vipward_common::timing::DOWN_TIMER_ADVERTS;
 
 use super::garp::GarpLines;
+use super::mail::{self, MailLines};
 use super::sending::{self, Sending};
 use super::told::{self, Told};
 use super::track::Weights;
@@ -25,7 +26,8 @@ pub(super) struct Defaults {
     pub(super) garp: GarpLines,
     /// `vrrp_garp_interval`, `vrrp_gna_interval`
     pub(super) pace: Pace,
-    /// `vrrp_mcast_group4`, `vrrp_mcast_group6`, `vrrp_lower_prio_no_advert` and `vrrp_higher_prio_send_advert`
+    /// `vrrp_mcast_group4`, `vrrp_mcast_group6`, `vrrp_lower_prio_no_advert`, `vrrp_higher_prio_send_advert` and
+    /// `vrrp_owner_ignore_adverts`
     pub(super) sending: Sending,
     /// `vrrp_down_timer_adverts`
     pub(super) down_adverts: u8,
@@ -43,6 +45,8 @@ pub(super) struct Defaults {
     pub(super) priority_changes: bool,
     /// FIFOs and scripts, until they are settled.
     pub(super) told: Told,
+    /// Mail, until it is settled; whether transitions are mailed.
+    pub(super) mail: MailLines,
     /// Names of the scripts whose weight has `reverse` after it.
     pub(super) reversed_scripts: HashSet<String>,
     /// Weights of `track_file` blocks.
@@ -67,6 +71,7 @@ impl Default for Defaults {
             checksum: Checksum::PseudoHeader,
             priority_changes: false,
             told: Told::default(),
+            mail: MailLines::default(),
             reversed_scripts: HashSet::new(),
             files: Weights::new(),
             processes: Weights::new(),
@@ -86,6 +91,9 @@ impl Defaults {
         if told::is_here(keyword) {
             return self.told.set(keyword, node, findings);
         }
+        if mail::is_here(keyword) {
+            return self.mail.set(keyword, node, findings);
+        }
         match keyword {
             "vrrp_notify_priority_changes" => self.priority_changes = values::flag(node, findings)?,
             "vrrp_garp_interval" => self.pace.arp = sending::pace(node, findings)?,
@@ -102,6 +110,8 @@ impl Defaults {
             "vrrp_higher_prio_send_advert" => {
                 self.sending.higher_prio_send_advert = values::flag(node, findings)?;
             }
+            "vrrp_owner_ignore_adverts" => self.sending.owner_ignore_adverts = values::flag(node, findings)?,
+            "fifo_write_vrrp_states_on_reload" => self.globals.tells_states_on_reload = true,
             "vrrp_cpu_affinity" => self.globals.cpu_affinity = sending::cpus(node, findings)?,
             _ if keyword.starts_with("vrrp_garp_") => {
                 self.garp.set(keyword.trim_start_matches("vrrp_"), node, findings)?;

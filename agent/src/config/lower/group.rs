@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::config::diagnostic::{Findings, did_you_mean, quoted};
 use crate::config::keywords::Place;
 use crate::config::lex::Word;
-use crate::config::model::{Group, Instance, Location, Notify, Script, TrackInterface, TrackItem};
+use crate::config::model::{Group, Instance, Location, Notify, TrackInterface, TrackItem};
 use crate::config::tree::Node;
 use vipward_common::wire::PRIORITY_OWNER;
 
@@ -34,6 +34,7 @@ pub(super) struct Draft {
     weights: bool,
     notify: Notify,
     priority_changes: Option<bool>,
+    smtp_alert: Option<bool>,
 }
 
 /// One block.
@@ -49,6 +50,7 @@ pub(super) fn read(node: &Node, findings: &mut Findings) -> Option<Draft> {
         weights: false,
         notify: Notify::default(),
         priority_changes: None,
+        smtp_alert: None,
     };
     walk(Place::Group, node.children(), findings, |keyword, node, findings| {
         draft.set(keyword, node, findings);
@@ -84,6 +86,7 @@ impl Draft {
                 self.weights = true;
             }
             "sync_group_tracking_weight" => self.weights = true,
+            "smtp_alert" => self.smtp_alert = values::flag(node, findings),
             "notify_priority_changes" => self.priority_changes = values::flag(node, findings),
             _ => _ = set_notify(&mut self.notify, keyword, node, findings),
         }
@@ -97,7 +100,8 @@ fn words(line: &Node) -> impl Iterator<Item = &Word> {
 
 /// What it takes to bring groups and instances together.
 pub(super) struct Joining<'a> {
-    pub(super) scripts: &'a [Script],
+    /// Weights of scripts by their names.
+    pub(super) scripts: HashMap<&'a str, i32>,
     /// The blocks of all instances by their names, also of those that were refused.
     pub(super) named: HashMap<&'a str, &'a Node>,
     /// What their blocks say of what is tracked.
@@ -149,7 +153,7 @@ impl Joining<'_> {
                 }
                 if !draft.weights {
                     let because = format!("in the group {}", quoted(&draft.name));
-                    weights::drop(instance, self.scripts, &because, TRACK_ON_GROUP, self.findings);
+                    weights::drop(instance, &self.scripts, &because, TRACK_ON_GROUP, self.findings);
                 }
                 for track in &tracked {
                     instance.track_scripts.retain(|own| own.name != track.name);
@@ -166,7 +170,8 @@ impl Joining<'_> {
                     own.extend(tracked.iter().cloned());
                 }
             }
-            groups.push(Group { name: draft.name, at: draft.at, members, notify: draft.notify });
+            let smtp_alert = draft.smtp_alert.unwrap_or_else(|| self.defaults.mail.alerts());
+            groups.push(Group { name: draft.name, at: draft.at, members, notify: draft.notify, smtp_alert });
         }
         groups
     }

@@ -74,8 +74,10 @@ pub(super) struct Draft {
     pub(super) ttl: Option<At<u8>>,
     pub(super) lower_prio_no_advert: bool,
     pub(super) higher_prio_send_advert: bool,
+    pub(super) owner_ignore_adverts: Option<At<bool>>,
     pub(super) notify: Notify,
     pub(super) priority_changes: Option<bool>,
+    pub(super) smtp_alert: Option<bool>,
 }
 
 /// One block, given the defaults for all of them.
@@ -124,8 +126,10 @@ pub(super) fn lower(
         ttl: None,
         lower_prio_no_advert: defaults.sending.lower_prio_no_advert,
         higher_prio_send_advert: defaults.sending.higher_prio_send_advert,
+        owner_ignore_adverts: None,
         notify: Notify::default(),
         priority_changes: None,
+        smtp_alert: None,
     };
     walk(Place::Instance, node.children(), findings, |keyword, node, findings| match keyword {
         "virtual_routes" => {
@@ -174,11 +178,15 @@ impl Draft {
                 self.accept_given = true;
             }
             "strict_mode" => self.strict = values::flag(node, findings)?,
+            "smtp_alert" => self.smtp_alert = Some(values::flag(node, findings)?),
             "promote_secondaries" => self.promote_secondaries = true,
             "v3_checksum_as_v2" => self.checksum = checksum(node, findings)?,
             "vmac_garp_intvl" => self.garp.set("garp_extra_if", node, findings)?,
             "lower_prio_no_advert" => self.lower_prio_no_advert = values::flag(node, findings)?,
             "higher_prio_send_advert" => self.higher_prio_send_advert = values::flag(node, findings)?,
+            "owner_ignore_adverts" => {
+                self.owner_ignore_adverts = Some((values::flag(node, findings)?, at.clone()));
+            }
             "mcast_dst_ip" => self.group = Some((sending::any_group(node, findings)?, at.clone())),
             "check_unicast_src" => {
                 self.check_unicast_src = Some(values::flag(node, findings)?);

@@ -8,6 +8,7 @@ mod garp;
 mod globals;
 mod group;
 mod instance;
+mod mail;
 mod metrics;
 mod numbers;
 mod process;
@@ -78,6 +79,7 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     let weight = |process: &TrackProcess| (process.weight, process.reverse);
     defaults.processes = processes.iter().map(|process| (process.name.clone(), weight(process))).collect();
     std::mem::take(&mut defaults.told).settle(&mut defaults.globals, findings);
+    defaults.globals.mail = defaults.mail.settle();
     let named: HashMap<&str, &Node> =
         instances.iter().rev().filter_map(|node| Some((node.args().first()?.text.as_str(), *node))).collect();
     let mut instances: Vec<Instance> = instances
@@ -94,7 +96,8 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     let pace_groups = pace_groups.into_iter();
     let pace_groups = pace_groups.filter_map(|node| sending::pace_group(node, defaults.pace, findings));
     let pacing = Pacing { default: defaults.pace, groups: pace_groups.collect() };
-    let mut joining = group::Joining { scripts: &scripts, named, defaults: &defaults, findings };
+    let script_weights = scripts.iter().rev().map(|script| (script.name.as_str(), script.weight)).collect();
+    let mut joining = group::Joining { scripts: script_weights, named, defaults: &defaults, findings };
     let groups = joining.join(groups, &mut instances);
     Config {
         globals: defaults.globals,

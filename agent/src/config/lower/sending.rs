@@ -25,6 +25,7 @@ pub(super) struct Sending {
     pub(super) group_v6: Option<IpAddr>,
     pub(super) lower_prio_no_advert: bool,
     pub(super) higher_prio_send_advert: bool,
+    pub(super) owner_ignore_adverts: bool,
 }
 
 impl Sending {

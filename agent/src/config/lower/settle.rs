@@ -109,8 +109,10 @@ pub(super) fn settle(
         ttl,
         lower_prio_no_advert: draft.lower_prio_no_advert,
         higher_prio_send_advert: draft.higher_prio_send_advert,
+        owner_ignore_adverts: ignores_adverts(draft.owner_ignore_adverts, priority, defaults, findings),
         notify: draft.notify,
         notify_priority_changes: draft.priority_changes.unwrap_or(defaults.priority_changes),
+        smtp_alert: draft.smtp_alert.unwrap_or_else(|| defaults.mail.alerts()),
     };
     if priority == PRIORITY_OWNER {
         let because = "with priority 255";
@@ -268,6 +270,22 @@ fn unicast(draft: &mut Draft, family: Family, findings: &mut Findings) {
     if draft.source.is_none() {
         link_local(&draft.peers, findings);
     }
+}
+
+/// `owner_ignore_adverts`, which is for the owner alone.
+fn ignores_adverts(
+    given: Option<At<bool>>,
+    priority: u8,
+    defaults: &Defaults,
+    findings: &mut Findings,
+) -> bool {
+    let owner = priority == PRIORITY_OWNER;
+    if let Some((_, at)) = given.as_ref().filter(|(ignores, _)| *ignores && !owner) {
+        findings
+            .warning(at, format!("`owner_ignore_adverts` does nothing with priority {priority}"))
+            .help("it is for the address owner, with 255");
+    }
+    owner && given.map_or(defaults.sending.owner_ignore_adverts, |(ignores, _)| ignores)
 }
 
 /// Where multicast adverts go, if it is not the protocol's own group.
