@@ -44,6 +44,8 @@ pub enum Command {
     Check(Check),
     /// Show who is master, and why
     Status(Status),
+    /// Say why an instance is in its state, and what happens next
+    Explain(Explain),
     /// Make the running agent read its configuration again
     Reload(RunDir),
     /// Hand over to the others, and take nothing over before them; exit 1 if nobody takes over
@@ -214,6 +216,17 @@ pub struct Status {
     /// Show again whenever something changes, until Ctrl-C
     #[arg(long)]
     pub watch: bool,
+}
+
+/// Options of `vipward explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Which agent to ask
+    #[command(flatten)]
+    pub run_dir: RunDir,
+    /// Instance to explain; all of them if none is named
+    #[arg(value_name = "INSTANCE")]
+    pub instance: Option<String>,
 }
 
 /// Options of `vipward hold`.

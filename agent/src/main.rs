@@ -51,6 +51,9 @@ fn run(command: Command) -> anyhow::Result<u8> {
             show::status(&options.run_dir.run_dir, Show { json: options.json, watch: options.watch })?;
             Ok(0)
         }
+        Command::Explain(options) => {
+            verbs::explain(&options.run_dir.run_dir, options.instance.as_deref()).map(|()| 0)
+        }
         Command::Reload(run_dir) => verbs::reload(&run_dir.run_dir).map(|()| 0),
         Command::Drain(run_dir) => verbs::drain(&run_dir.run_dir),
         Command::Undrain(run_dir) => verbs::undrain(&run_dir.run_dir).map(|()| 0),

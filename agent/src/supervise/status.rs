@@ -12,7 +12,9 @@ use crate::control::status::{
     Datapath, Family, GroupStatus, InstanceStatus, Lease, Master, ScriptStatus, State as ShownState,
     StatusSnapshot, Stranger as ShownStranger, TrackerStatus, Transitions, rfc3339,
 };
-use crate::election::message::{LeaseState, Snapshot, Stranger, Tracker, Transition, TransitionCount};
+use crate::election::message::{
+    LeaseState, Preemption, Snapshot, Stranger, Tracker, Transition, TransitionCount,
+};
 use crate::kernel::Kind;
 use crate::metrics::observation::Happened;
 use crate::render::engine::ResourceReport;
@@ -166,6 +168,12 @@ impl History {
             priority: instance.priority,
             effective_priority: instance.effective_priority,
             master,
+            takeover_seconds: instance.patience.map(|patience| patience.as_secs_f64()),
+            preempts: instance.preemption != Preemption::Never,
+            preempts_in_seconds: match instance.preemption {
+                Preemption::Delayed(left) => Some(left.as_secs_f64()),
+                Preemption::Never | Preemption::Ready => None,
+            },
             vips: instance.vips,
             datapath: instance.datapath.map(|kind| match kind {
                 Kind::Xdp => Datapath::Xdp,
@@ -291,6 +299,8 @@ mod tests {
             priority: 100,
             effective_priority: 100,
             master: None,
+            patience: None,
+            preemption: Preemption::Ready,
             vips: Vec::new(),
             source: None,
             datapath: None,
