@@ -9,7 +9,7 @@ use vipward::cli::{self, Cli, Command, Confd};
 use vipward::control::show::{self, Show};
 use vipward::control::verbs;
 use vipward::render::{check, connect, nginx, service, template};
-use vipward::{config, guard, kv, logging, supervise};
+use vipward::{config, guard, journal, kv, logging, supervise};
 
 fn main() -> ExitCode {
     match run(command()) {
@@ -49,6 +49,10 @@ fn run(command: Command) -> anyhow::Result<u8> {
         }
         Command::Status(options) => {
             show::status(&options.run_dir.run_dir, Show { json: options.json, watch: options.watch })?;
+            Ok(0)
+        }
+        Command::Events(cli::Events { run_dir, since, json, follow }) => {
+            journal::show::events(&run_dir.run_dir, &journal::show::Show { json, follow, since })?;
             Ok(0)
         }
         Command::Explain(options) => {

@@ -5,12 +5,13 @@ use std::time::SystemTime;
 
 use vipward_vrrp::types::State;
 
+use super::chronicle::shown;
 use super::groups::together;
 use crate::check::runner::ScriptResult;
 use crate::config::model::Config;
 use crate::control::status::{
-    Datapath, Family, GroupStatus, InstanceStatus, Lease, Master, ScriptStatus, State as ShownState,
-    StatusSnapshot, Stranger as ShownStranger, TrackerStatus, Transitions, rfc3339,
+    Datapath, Family, GroupStatus, InstanceStatus, Lease, Master, ScriptStatus, StatusSnapshot,
+    Stranger as ShownStranger, TrackerStatus, Transitions, rfc3339,
 };
 use crate::election::message::{
     LeaseState, Preemption, Snapshot, Stranger, Tracker, Transition, TransitionCount,
@@ -225,15 +226,6 @@ impl History {
 fn group(name: &str, members: &[String], instances: &[Snapshot]) -> GroupStatus {
     let states = instances.iter().filter(|it| it.group.as_deref() == Some(name)).map(|it| it.state);
     GroupStatus { name: name.to_owned(), state: shown(together(states)), members: members.to_vec() }
-}
-
-fn shown(state: State) -> ShownState {
-    match state {
-        State::Init => ShownState::Init,
-        State::Backup => ShownState::Backup,
-        State::Master => ShownState::Master,
-        State::Fault => ShownState::Fault,
-    }
 }
 
 fn tracker(tracker: Tracker) -> TrackerStatus {
