@@ -54,6 +54,13 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// How long a scrape of 1,000 VIPs takes, and the cadence of adverts under ten of them a second.
+    #[command(disable_help_flag = true)]
+    Scrape {
+        /// As for `failover`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// From a put in etcd to the renamed file, vipward and a confd on PATH; `render --help` tells the options.
     #[command(disable_help_flag = true)]
     Render {
@@ -73,6 +80,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         What::Flood { .. } => Some("bench flood"),
         What::Starvation { .. } => Some("bench starvation"),
         What::Reload { .. } => Some("bench reload"),
+        What::Scrape { .. } => Some("bench scrape"),
         What::Packets => Some("bench packets"),
         // An etcd and a folder are anybody's.
         What::Render { .. } => None,
@@ -91,6 +99,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             Ok(status)
         }
         What::Reload { args } => suite("reload", args),
+        What::Scrape { args } => suite("scrape", args),
         What::Render { args } => program("vipward-bench-render", &[], args),
         What::Packets => cargo_bench("packets").map(|()| ExitCode::SUCCESS),
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask bench failover|handover|flood|starvation|reload`: vipward against keepalived, on the same topology, in
+//! `cargo xtask bench failover|handover|flood|starvation|reload|scrape`: vipward against keepalived, on the same topology, in
 //! the same run, taking turns.
 //!
 //! What happened is read off the wire (adverts and GARPs, stamped by the kernel at the port of the host that sent
@@ -15,6 +15,7 @@ mod plan;
 mod record;
 mod render;
 mod report;
+mod scrape;
 mod stats;
 mod steady;
 mod table;
@@ -50,6 +51,8 @@ pub enum Suite {
     Starvation,
     /// Long configurations.
     Reload,
+    /// Metrics of a thousand VIPs.
+    Scrape,
 }
 
 impl Suite {
@@ -61,6 +64,7 @@ impl Suite {
             Suite::Flood => "flood",
             Suite::Starvation => "starvation",
             Suite::Reload => "reload",
+            Suite::Scrape => "scrape",
         }
     }
 }
@@ -124,6 +128,7 @@ fn scenarios(suite: Suite) -> Vec<Scenario> {
                 vigil("memory", 100, 1, ms(10), Burden::Memory, 20),
             ];
         }
+        Suite::Scrape => return vec![vigil("scrape", 250, 4, ms(100), Burden::Scrape, 30)],
         Suite::Reload => return vec![vigil("reload", 250, 14, ms(100), Burden::Reload, 15)],
     }
     let failover = |name, instances, vips, interval, blow, rounds| Scenario {
@@ -205,7 +210,8 @@ mod tests {
 
     #[test]
     fn names_of_scenarios_are_unique() {
-        let suites = [Suite::Failover, Suite::Handover, Suite::Flood, Suite::Starvation, Suite::Reload];
+        let suites =
+            [Suite::Failover, Suite::Handover, Suite::Flood, Suite::Starvation, Suite::Reload, Suite::Scrape];
         let all: Vec<Scenario> = suites.into_iter().flat_map(scenarios).collect();
         let mut names: Vec<&str> = all.iter().map(|scenario| scenario.name).collect();
         names.sort_unstable();

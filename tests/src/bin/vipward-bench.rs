@@ -1,4 +1,4 @@
-//! What `cargo xtask bench failover`, `handover`, `flood`, `starvation` and `reload` run once everything is built; root only.
+//! What `cargo xtask bench failover`, `handover`, `flood`, `starvation`, `reload` and `scrape` run once everything is built; root only.
 
 use std::path::PathBuf;
 
