@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::journal::show::Since;
 use crate::kernel::Choice;
 use crate::kv::args::Kv;
 use crate::metrics::{Compat, MetricsAddress};
@@ -44,6 +45,10 @@ pub enum Command {
     Check(Check),
     /// Show who is master, and why
     Status(Status),
+    /// Say why an instance is in its state, and what happens next
+    Explain(Explain),
+    /// Show what happened, also before the agent was started
+    Events(Events),
     /// Make the running agent read its configuration again
     Reload(RunDir),
     /// Hand over to the others, and take nothing over before them; exit 1 if nobody takes over
@@ -214,6 +219,34 @@ pub struct Status {
     /// Show again whenever something changes, until Ctrl-C
     #[arg(long)]
     pub watch: bool,
+}
+
+/// Options of `vipward events`.
+#[derive(Debug, Args)]
+pub struct Events {
+    /// Whose events
+    #[command(flatten)]
+    pub run_dir: RunDir,
+    /// Only those since then: a time that has passed, such as 10m, or 2026-11-25T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Since>,
+    /// Print JSON, one object per line
+    #[arg(long)]
+    pub json: bool,
+    /// Show also what happens from now on, until Ctrl-C
+    #[arg(long)]
+    pub follow: bool,
+}
+
+/// Options of `vipward explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Which agent to ask
+    #[command(flatten)]
+    pub run_dir: RunDir,
+    /// Instance to explain; all of them if none is named
+    #[arg(value_name = "INSTANCE")]
+    pub instance: Option<String>,
 }
 
 /// Options of `vipward hold`.

@@ -8,6 +8,7 @@ pub mod control;
 pub mod election;
 pub mod guard;
 pub mod histogram;
+pub mod journal;
 pub mod kernel;
 pub mod kv;
 pub mod logging;

@@ -9,7 +9,7 @@ use vipward::cli::{self, Cli, Command, Confd};
 use vipward::control::show::{self, Show};
 use vipward::control::verbs;
 use vipward::render::{check, connect, nginx, service, template};
-use vipward::{config, guard, kv, logging, supervise};
+use vipward::{config, guard, journal, kv, logging, supervise};
 
 fn main() -> ExitCode {
     match run(command()) {
@@ -50,6 +50,13 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Status(options) => {
             show::status(&options.run_dir.run_dir, Show { json: options.json, watch: options.watch })?;
             Ok(0)
+        }
+        Command::Events(cli::Events { run_dir, since, json, follow }) => {
+            journal::show::events(&run_dir.run_dir, &journal::show::Show { json, follow, since })?;
+            Ok(0)
+        }
+        Command::Explain(options) => {
+            verbs::explain(&options.run_dir.run_dir, options.instance.as_deref()).map(|()| 0)
         }
         Command::Reload(run_dir) => verbs::reload(&run_dir.run_dir).map(|()| 0),
         Command::Drain(run_dir) => verbs::drain(&run_dir.run_dir),

@@ -61,6 +61,13 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// How long a scrape of 1,000 VIPs takes, and the cadence of adverts under ten of them a second.
+    #[command(disable_help_flag = true)]
+    Scrape {
+        /// As for `failover`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// What reading up to 10,000 instances takes, and a start with 1,020; `config --help` tells the options.
     #[command(disable_help_flag = true)]
     Config {
@@ -98,6 +105,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         What::Reload { .. } => Some("bench reload"),
         What::Throughput { .. } => Some("bench throughput"),
         What::Config { .. } => Some("bench config"),
+        What::Scrape { .. } => Some("bench scrape"),
         What::Packets => Some("bench packets"),
         What::All => Some("bench all"),
         // An etcd and a folder are anybody's.
@@ -115,6 +123,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         What::Reload { args } => suite("reload", args),
         What::Throughput { args } => suite("throughput", args),
         What::Config { args } => program("vipward-bench-config", &[], args),
+        What::Scrape { args } => suite("scrape", args),
         What::Render { args } => program("vipward-bench-render", &[], args),
         What::Packets => cargo_bench("packets").map(|()| ExitCode::SUCCESS),
         What::Publish { args } => publish(args),
@@ -124,7 +133,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
 /// Everything. A bench that fails ends it: what was measured until then is kept.
 fn all() -> Result<ExitCode> {
-    for name in ["failover", "handover", "flood", "reload", "throughput"] {
+    for name in ["failover", "handover", "flood", "reload", "throughput", "scrape"] {
         ensure!(suite(name, &[])? == ExitCode::SUCCESS, "bench {name} failed");
     }
     ensure!(starvation(&[])? == ExitCode::SUCCESS, "bench starvation failed");

@@ -4,12 +4,14 @@
 //! * [`protocol`]: requests, answers and limits;
 //! * [`server`]: the agent's side; [`client`]: the other;
 //! * [`status`]: what is answered to `status`; [`render`]: the same for people, with [`reasons`] in words; [`show`]:
-//!   the command; [`verbs`]: the other ones.
+//!   the command; [`verbs`]: the other ones;
+//! * [`outlook`]: why an instance is what it is, and what happens next, in words.
 //!
 //! Requests are untrusted input, although only root and the agent's own user get this far: bounded in size, time
 //! and number.
 
 pub mod client;
+pub mod outlook;
 pub mod protocol;
 pub mod reasons;
 pub mod render;

@@ -232,7 +232,7 @@ fn script_note(script: &ScriptStatus) -> Option<String> {
 }
 
 /// Names and details come from files and scripts: no escape sequence of theirs reaches the terminal.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.replace(|c: char| c.is_control(), "\u{fffd}")
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::client::{ClientError, Connection};
 use super::protocol::{Request, Response};
 use super::render::{Colour, render};
-use super::status::StatusSnapshot;
+use super::status::{Lease, StatusSnapshot};
 
 /// How often a watched agent is asked: soon enough for the eye, and nothing to the agent.
 const WATCH_INTERVAL: Duration = Duration::from_millis(250);
@@ -109,6 +109,13 @@ fn quiet(mut snapshot: StatusSnapshot) -> StatusSnapshot {
     for instance in &mut snapshot.instances {
         instance.adverts_received = 0;
         instance.adverts_sent = 0;
+        // Times that pass.
+        instance.last_advert_seconds_ago = None;
+        instance.preempts_in_seconds = None;
+        if let Lease::Held { remaining_seconds } | Lease::Leaving { remaining_seconds } = &mut instance.lease
+        {
+            *remaining_seconds = remaining_seconds.signum();
+        }
         for stranger in &mut instance.strangers {
             stranger.seconds_ago = 0.0;
         }

@@ -55,6 +55,15 @@ pub struct InstanceStatus {
     pub trackers: Vec<TrackerStatus>,
     /// Who is master as far as this node knows: the sender of the last advert, or this node.
     pub master: Option<Master>,
+    /// As BACKUP, how long after the master's last advert this node takes over, in seconds.
+    #[serde(default)]
+    pub takeover_seconds: Option<f64>,
+    /// Whether it replaces a master of lower priority.
+    #[serde(default)]
+    pub preempts: bool,
+    /// How much longer it tolerates the present one, while `preempt_delay` runs.
+    #[serde(default)]
+    pub preempts_in_seconds: Option<f64>,
     /// Virtual addresses, `ADDRESS/LENGTH`.
     pub vips: Vec<String>,
     /// How adverts are received; `null` while the interface does not exist.

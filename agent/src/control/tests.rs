@@ -13,11 +13,11 @@ use super::protocol::{MAX_CONNECTIONS, MAX_REQUEST, ReloadReport, Request, Respo
 use super::rundir::{RunDir, SOCKET};
 use super::server::{Handler, Server};
 use super::show::{Show, status_on};
-use super::status::StatusSnapshot;
 use super::status::tests::sample;
+use super::status::{Lease, StatusSnapshot};
 
-/// Answers with the sample, in which the first instance has sent and rejected more adverts at every request and changes
-/// its priority at every fourth.
+/// Answers with the sample, in which the first instance has sent and rejected more adverts at every request, has another
+/// time left, and changes its priority at every fourth.
 #[derive(Default)]
 struct Agent {
     asked: AtomicU8,
@@ -34,6 +34,8 @@ impl Handler for Agent {
         let mut snapshot = sample();
         if let Some(first) = snapshot.instances.first_mut() {
             first.adverts_sent += u64::from(asked);
+            first.lease = Lease::Held { remaining_seconds: 1.0 / f64::from(1 + asked) };
+            first.last_advert_seconds_ago = Some(f64::from(asked));
             first.adverts_rejected = 1 + u64::from(asked);
             first.adverts_rejected_by.insert("ttl".into(), first.adverts_rejected);
             first.priority += asked / 4;

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::client::{self, Connection};
+use super::outlook;
 use super::protocol::{Request, Response};
+use super::render::printable;
 use super::rundir::RunDir;
 use super::status::{InstanceStatus, State};
 use crate::kernel;
@@ -16,6 +18,29 @@ use crate::net;
 const LOOK: Duration = Duration::from_millis(50);
 /// Longer than any hand-over with intervals of up to a few seconds.
 const HAND_OVER: Duration = Duration::from_mins(3);
+
+/// Says why an instance, or each, is in its state, and what happens next.
+pub fn explain(run_dir: &Path, instance: Option<&str>) -> Result<()> {
+    let status = match client::request(run_dir, &Request::Status {})? {
+        Response::Status(status) => status,
+        other => return Err(unexpected(&other)),
+    };
+    print!("{}", explained(&status.instances, instance)?);
+    Ok(())
+}
+
+fn explained(instances: &[InstanceStatus], wanted: Option<&str>) -> Result<String> {
+    let chosen = instances.iter().filter(|instance| wanted.is_none_or(|wanted| wanted == instance.name));
+    let lines: String = chosen.map(|instance| printable(&outlook::explanation(instance)) + "\n").collect();
+    if lines.is_empty() {
+        let names: Vec<String> = instances.iter().map(|instance| printable(&instance.name)).collect();
+        match wanted {
+            Some(wanted) => bail!("there is no instance {wanted}: {}", names.join(", ")),
+            None => bail!("the agent has no instance"),
+        }
+    }
+    Ok(lines)
+}
 
 /// Makes the agent read its configuration again.
 pub fn reload(run_dir: &Path) -> Result<()> {
@@ -95,5 +120,25 @@ fn unexpected(response: &Response) -> anyhow::Error {
     match response {
         Response::Error(why) => anyhow::anyhow!("{why}"),
         _ => anyhow::anyhow!("the agent gave an answer to another question"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::status::tests::sample;
+    use super::*;
+
+    #[test]
+    fn one_or_all_are_explained_and_others_are_named() {
+        let mut instances = sample().instances;
+        instances[1].name = "data\x1b[2Jbase".into();
+        let all = explained(&instances, None).expect("two");
+        assert!(all.starts_with("VI_1: MASTER because ") && !all.contains('\x1b'), "{all}");
+        assert_eq!(all.lines().count(), 2);
+        let one = explained(&instances, Some("VI_1")).expect("one");
+        assert!(all.starts_with(&one) && one.lines().count() == 1, "{one}");
+        let none = explained(&instances, Some("VI_2")).expect_err("none").to_string();
+        assert!(none.starts_with("there is no instance VI_2: VI_1, data"), "{none}");
+        explained(&[], None).expect_err("nothing to explain");
     }
 }

@@ -194,6 +194,17 @@ pub struct Survey {
     pub figures: Figures,
 }
 
+/// Whether a master of lower priority is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preemption {
+    /// No.
+    Never,
+    /// Yes.
+    Ready,
+    /// The present one is, unless it ends before `preempt_delay` does, in so long.
+    Delayed(Duration),
+}
+
 /// Changes of state of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransitionCount {
@@ -226,6 +237,10 @@ pub struct Snapshot {
     pub effective_priority: u8,
     /// The master, if another router is.
     pub master: Option<(IpAddr, u8)>,
+    /// How long after the master's last advert this BACKUP takes over.
+    pub patience: Option<Duration>,
+    /// Whether it replaces a master of lower priority.
+    pub preemption: Preemption,
     /// `ADDR/LEN` of every VIP.
     pub vips: Vec<String>,
     /// Address that its adverts come from.

@@ -14,7 +14,8 @@ use super::configure::OWNER;
 use super::driver::Driver;
 use super::instance::Instance;
 use super::message::{
-    LeaseState, OTHER_ADDRESSES, OTHER_INTERVAL, Snapshot, Stranger, Survey, Tracker, TransitionCount,
+    LeaseState, OTHER_ADDRESSES, OTHER_INTERVAL, Preemption, Snapshot, Stranger, Survey, Tracker,
+    TransitionCount,
 };
 use super::plan;
 use super::registry::Id;
@@ -64,6 +65,8 @@ impl Driver {
         let counters = counters.plus(&instance.counted);
         let state = instance.machine.state();
         let master = instance.machine.master().filter(|_| state == State::Backup);
+        // The only deadline that a BACKUP has.
+        let preempts_at = instance.machine.next_deadline().filter(|_| state == State::Backup);
         let heard = instance.key.and_then(|key| self.paths.heard(&key).ok()).unwrap_or_default();
         let last_advert = Some(Mono(heard.last_advert)).filter(|at| at.0 > 0);
         Snapshot {
@@ -76,6 +79,12 @@ impl Driver {
             priority: model.priority,
             effective_priority: instance.machine.priority().0,
             master: master.map(|master| (master.source, master.priority.0)),
+            patience: instance.machine.patience(),
+            preemption: match (instance.machine.preempts(), preempts_at) {
+                (false, _) => Preemption::Never,
+                (true, None) => Preemption::Ready,
+                (true, Some(at)) => Preemption::Delayed(at.saturating_since(clock::now())),
+            },
             vips: model.vips.iter().map(|vip| format!("{}/{}", vip.address, vip.prefix_len)).collect(),
             datapath: attachment.map(|a| a.kind),
             datapath_reason: attachment.filter(|a| a.kind != Kind::Xdp).map(|a| a.reason.clone()),

@@ -33,10 +33,10 @@ fn unfit(instance: &InstanceStatus) -> Option<String> {
 }
 
 fn unrendered(resource: &ResourceReport) -> Option<String> {
-    if let Some(why) = resource.reload.as_ref().and_then(|reload| reload.last_error.as_deref()) {
+    if let Some(why) = resource.public_reload_error() {
         return Some(format!("its reload fails: {why}"));
     }
-    let why = resource.last_error.as_deref();
+    let why = resource.public_error();
     match resource.state {
         FileState::Ok => None,
         FileState::Waiting => Some(why.unwrap_or("not rendered yet").to_owned()),
@@ -87,6 +87,16 @@ mod tests {
             "a.toml: not rendered yet",
             "b.toml: its reload fails: exit status 1",
         ];
-        assert_eq!(of(status), expected);
+        assert_eq!(of(status.clone()), expected);
+        for resource in &mut status.resources {
+            resource.private = true;
+            resource.last_error = Some("unknown directive \"s3cret\"".into());
+        }
+        let told = of(status).join("\n");
+        assert!(
+            told.contains("a.toml: not shown here") && told.contains("b.toml: its reload fails: not shown"),
+            "{told}"
+        );
+        assert!(!told.contains("s3cret") && !told.contains("exit status"), "{told}");
     }
 }

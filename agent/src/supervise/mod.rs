@@ -2,6 +2,7 @@
 //! and obeys signals. This is the ordinary half: it may log, allocate and wait, for no election depends on it.
 
 mod alone;
+mod chronicle;
 mod complaints;
 mod groups;
 mod mail;
@@ -37,6 +38,8 @@ use crate::election::message::{Changes, Command, Survey, Update};
 use crate::election::thread::Election;
 use crate::guard::launch::Guard;
 use crate::guard::will::{Ending, Will};
+use crate::journal::Journal;
+use crate::journal::record::Record;
 use crate::metrics::{Listeners, Metrics};
 use crate::privileges;
 use groups::Groups;
@@ -166,6 +169,7 @@ struct Agent {
     shutdown: Option<LifeSpec>,
     groups: Groups,
     history: History,
+    journal: Journal,
     orders: mpsc::Receiver<Order>,
     control: tokio::task::JoinHandle<()>,
     complaints: tokio::task::JoinHandle<()>,
@@ -187,6 +191,8 @@ impl Agent {
     ) -> Result<Agent> {
         let run_dir = Arc::new(RunDir::open(&options.run_dir.run_dir)?);
         let server = Server::bind(Arc::clone(&run_dir))?;
+        let journal = Journal::open(Arc::clone(&run_dir)).context("the journal of events")?;
+        journal.note(Record::new("agent", concat!("vipward ", env!("CARGO_PKG_VERSION"), " starts")));
         let (orders, inbox) = mpsc::channel(ORDERS);
         let complaints = tokio::spawn(complaints::watch(orders.clone()));
         let manager = Arc::new(Manager::of_environment());
@@ -223,6 +229,7 @@ impl Agent {
             shutdown: None,
             groups: Groups::default(),
             history: History::new(),
+            journal,
             orders: inbox,
             control,
             complaints,
@@ -249,6 +256,8 @@ impl Agent {
             warn!("{warning}");
         }
         let router_id = router_id(&loaded.config);
+        let (file, count) = (self.options.file.display(), loaded.config.instances.len());
+        self.journal.note(Record::new("configuration", format!("{file} with {count} instances")));
         self.election.send(Command::Configure(Arc::clone(&loaded.config), reply))?;
         self.history.list_instances(router_id, &loaded.config);
         self.groups.configure(&loaded.config);
@@ -282,6 +291,7 @@ impl Agent {
             }
         }
         self.manager.stopping();
+        self.journal.note(Record::new("agent", "told to stop"));
         if self.held_until.is_some() {
             self.leave().await;
             return Ok(());
@@ -361,6 +371,9 @@ impl Agent {
     }
 
     fn update(&mut self, update: Update) {
+        if let Some(record) = chronicle::of(&update) {
+            self.journal.note(record);
+        }
         match update {
             Update::Transition(transition) => {
                 news::transition(&transition);
@@ -387,6 +400,7 @@ impl Agent {
 
     fn verdict(&mut self, result: &ScriptResult) {
         news::script(result);
+        self.journal.note(chronicle::of_script(result));
         self.history.script(result);
         let reading = if result.up { Reading::Up } else { Reading::Down };
         self.track(Report { kind: Kind::Script, name: result.name.clone(), reading });

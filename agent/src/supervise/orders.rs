@@ -16,6 +16,7 @@ use crate::control::status::StatusSnapshot;
 use crate::election::ElectionError;
 use crate::election::message::{Changes, Command, Survey};
 use crate::guard::will::Ending;
+use crate::journal::record::Record;
 use crate::metrics::observation::{Observation, Observe};
 
 /// What the control socket asks for.
@@ -50,7 +51,9 @@ impl Agent {
     }
 
     fn drain(&self, on: bool, answer: oneshot::Sender<Result<String, String>>) {
-        info!("{}", if on { "draining: everybody else goes first" } else { "no longer drained" });
+        let what = if on { "draining: everybody else goes first" } else { "no longer drained" };
+        info!("{what}");
+        self.journal.note(Record::new("drain", what));
         let (reply, masters) = oneshot::channel();
         if let Err(error) = self.election.send(Command::Drain(on, reply)) {
             let _ = answer.send(Err(error.to_string()));

@@ -5,14 +5,17 @@ use std::time::SystemTime;
 
 use vipward_vrrp::types::State;
 
+use super::chronicle::shown;
 use super::groups::together;
 use crate::check::runner::ScriptResult;
 use crate::config::model::Config;
 use crate::control::status::{
-    Datapath, Family, GroupStatus, InstanceStatus, Lease, Master, ScriptStatus, State as ShownState,
-    StatusSnapshot, Stranger as ShownStranger, TrackerStatus, Transitions, rfc3339,
+    Datapath, Family, GroupStatus, InstanceStatus, Lease, Master, ScriptStatus, StatusSnapshot,
+    Stranger as ShownStranger, TrackerStatus, Transitions, rfc3339,
 };
-use crate::election::message::{LeaseState, Snapshot, Stranger, Tracker, Transition, TransitionCount};
+use crate::election::message::{
+    LeaseState, Preemption, Snapshot, Stranger, Tracker, Transition, TransitionCount,
+};
 use crate::kernel::Kind;
 use crate::metrics::observation::Happened;
 use crate::render::engine::ResourceReport;
@@ -166,6 +169,12 @@ impl History {
             priority: instance.priority,
             effective_priority: instance.effective_priority,
             master,
+            takeover_seconds: instance.patience.map(|patience| patience.as_secs_f64()),
+            preempts: instance.preemption != Preemption::Never,
+            preempts_in_seconds: match instance.preemption {
+                Preemption::Delayed(left) => Some(left.as_secs_f64()),
+                Preemption::Never | Preemption::Ready => None,
+            },
             vips: instance.vips,
             datapath: instance.datapath.map(|kind| match kind {
                 Kind::Xdp => Datapath::Xdp,
@@ -217,15 +226,6 @@ impl History {
 fn group(name: &str, members: &[String], instances: &[Snapshot]) -> GroupStatus {
     let states = instances.iter().filter(|it| it.group.as_deref() == Some(name)).map(|it| it.state);
     GroupStatus { name: name.to_owned(), state: shown(together(states)), members: members.to_vec() }
-}
-
-fn shown(state: State) -> ShownState {
-    match state {
-        State::Init => ShownState::Init,
-        State::Backup => ShownState::Backup,
-        State::Master => ShownState::Master,
-        State::Fault => ShownState::Fault,
-    }
 }
 
 fn tracker(tracker: Tracker) -> TrackerStatus {
@@ -291,6 +291,8 @@ mod tests {
             priority: 100,
             effective_priority: 100,
             master: None,
+            patience: None,
+            preemption: Preemption::Ready,
             vips: Vec::new(),
             source: None,
             datapath: None,

@@ -51,6 +51,8 @@ pub(super) enum Burden {
     Memory,
     /// The master reads thousands of changed lines again and again.
     Reload,
+    /// Somebody scrapes the master's metrics ten times a second.
+    Scrape,
 }
 
 impl Burden {
@@ -63,6 +65,7 @@ impl Burden {
             Burden::FifoOnMaster => "four SCHED_FIFO hogs on the master's CPU",
             Burden::Memory => "within a memory limit that something else exceeds",
             Burden::Reload => "the master reads a changed configuration every second",
+            Burden::Scrape => "the master's metrics are scraped ten times a second",
         }
     }
 }

@@ -73,10 +73,24 @@ impl Contender {
 
     /// Starts it on `host`.
     pub(super) fn start(self, host: &Host, plan: &Plan, priority: u8) -> Result<Router> {
+        self.start_with(host, plan, priority, &[])
+    }
+
+    /// The same, with further options for vipward.
+    pub(super) fn start_with(
+        self,
+        host: &Host,
+        plan: &Plan,
+        priority: u8,
+        options: &[&str],
+    ) -> Result<Router> {
         let config = plan.config(priority, self.globals());
         Ok(match self.datapath() {
             None => Router::Keepalived(Keepalived::start_terse(host, &config)?),
-            Some(datapath) => Router::Vipward(Vipward::start(host, &config, &["--datapath", datapath])?),
+            Some(datapath) => {
+                let options = [&["--datapath", datapath], options].concat();
+                Router::Vipward(Vipward::start(host, &config, &options)?)
+            }
         })
     }
 }

@@ -1,5 +1,5 @@
-//! `cargo xtask bench failover|handover|flood|starvation|reload|throughput`: vipward against keepalived, on the same topology, in
-//! the same run, taking turns.
+//! `cargo xtask bench failover|handover|flood|starvation|reload|throughput|scrape`: vipward against keepalived, on the same
+//! topology, in the same run, taking turns.
 //!
 //! What happened is read off the wire (adverts and GARPs, stamped by the kernel at the port of the host that sent
 //! them) and off a client's probes; nothing that a contender says of itself counts.
@@ -17,6 +17,7 @@ mod publish;
 mod record;
 mod render;
 mod report;
+mod scrape;
 mod stats;
 mod steady;
 mod table;
@@ -58,6 +59,8 @@ pub enum Suite {
     Reload,
     /// Requests through the VIP.
     Throughput,
+    /// Metrics of a thousand VIPs.
+    Scrape,
 }
 
 impl Suite {
@@ -70,6 +73,7 @@ impl Suite {
             Suite::Starvation => "starvation",
             Suite::Reload => "reload",
             Suite::Throughput => "throughput",
+            Suite::Scrape => "scrape",
         }
     }
 }
@@ -134,6 +138,7 @@ fn scenarios(suite: Suite) -> Vec<Scenario> {
                 vigil("memory", 100, 1, ms(10), Burden::Memory, 20),
             ];
         }
+        Suite::Scrape => return vec![vigil("scrape", 250, 4, ms(100), Burden::Scrape, 30)],
         Suite::Reload => return vec![vigil("reload", 250, 14, ms(100), Burden::Reload, 15)],
         Suite::Throughput => {
             let plan = Plan { instances: 1, vips: 1, interval: ms(100) };
@@ -222,7 +227,8 @@ mod tests {
 
     #[test]
     fn names_of_scenarios_are_unique() {
-        let suites = [Suite::Failover, Suite::Handover, Suite::Flood, Suite::Starvation, Suite::Reload];
+        let suites =
+            [Suite::Failover, Suite::Handover, Suite::Flood, Suite::Starvation, Suite::Reload, Suite::Scrape];
         let all: Vec<Scenario> = suites.into_iter().flat_map(scenarios).collect();
         let mut names: Vec<&str> = all.iter().map(|scenario| scenario.name).collect();
         names.sort_unstable();

@@ -39,6 +39,13 @@ impl Summary {
     }
 }
 
+/// A percentile by nearest rank; not a number of nothing.
+pub(super) fn percentile(values: &[f64], percent: usize) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(rank(sorted.len(), percent)).copied().unwrap_or(f64::NAN)
+}
+
 /// Index of a percentile by nearest rank.
 fn rank(count: usize, percent: usize) -> usize {
     (count * percent).div_ceil(100).saturating_sub(1)

@@ -12,6 +12,8 @@ use super::contender::{Contender, Router};
 use super::observe::{BACKUP, MASTER};
 use super::outcome::{Failure, Metric, Outcome, Statistic};
 use super::plan::{BACKUP_PRIORITY, MASTER_PRIORITY, Plan};
+use super::scrape::{self, Scraper};
+use super::stats::percentile;
 use super::usage::Usage;
 use super::{Options, progress};
 use crate::lab::clock::Moment;
@@ -45,11 +47,17 @@ struct Watched {
     gaps: Vec<f64>,
     /// Answers of the old master for a VIP after its successor's first advert.
     answers: usize,
+    /// How long each scrape took, in milliseconds.
+    scrapes: Vec<f64>,
 }
 
 impl Vigil {
     pub(super) fn run(&self, options: &Options) -> Outcome {
-        let contenders = &options.contenders;
+        let mut contenders = options.contenders.clone();
+        if self.burden == Burden::Scrape {
+            contenders.retain(|contender| contender.is_vipward());
+        }
+        let contenders = &contenders;
         let seconds = if options.quick { (self.seconds / 4).max(5) } else { self.seconds };
         let turns = options.rounds.unwrap_or(1);
         let new = |name, unit| Metric::new(name, unit, contenders, turns);
@@ -59,6 +67,8 @@ impl Vigil {
         let mut cpu = new("CPU of the busier router", "% of one CPU");
         let mut answers = new("answers of the old master after its successor spoke", "count");
         let mut rate = new("hostile adverts", "per second");
+        let mut scrape = new("a scrape, median", "ms");
+        let mut slowest = new("a scrape, 99th percentile", "ms");
         let (mut failures, mut notes) = (Vec::new(), Vec::new());
         for turn in 0..turns {
             for contender in super::order(contenders, turn) {
@@ -71,6 +81,8 @@ impl Vigil {
                         cpu.add(contender, used / float(usize::try_from(seconds).unwrap_or(1)));
                         answers.add(contender, float(watched.answers));
                         rate.add(contender, hostile);
+                        scrape.add(contender, percentile(&watched.scrapes, 50));
+                        slowest.add(contender, percentile(&watched.scrapes, 99));
                     }
                     Err(error) => failures.push(Failure { contender, why: format!("{error:#}") }),
                 }
@@ -91,6 +103,13 @@ impl Vigil {
                 takeovers.at_most(Statistic::Median, 0.0, Contender::is_vipward);
                 off.at_most(Statistic::Median, 10.0, Contender::is_vipward);
                 vec![takeovers, off, widest]
+            }
+            Burden::Scrape => {
+                slowest.at_most(Statistic::Median, 5.0, Contender::is_vipward);
+                takeovers.at_most(Statistic::Median, 0.0, Contender::is_vipward);
+                off.at_most(Statistic::Median, 10.0, Contender::is_vipward);
+                widest.at_most(Statistic::Median, 1.1, Contender::is_vipward);
+                vec![scrape, slowest, takeovers, off, widest]
             }
             Burden::Busy | Burden::FifoOnBackup | Burden::Memory => {
                 takeovers.at_most(Statistic::Median, 0.0, Contender::is_vipward);
@@ -118,7 +137,9 @@ impl Vigil {
         let wire = Wire::of_two(&lab, [MASTER, BACKUP])?;
         let backup = contender.start(&n2, &self.plan, BACKUP_PRIORITY)?;
         self.serves(&n2, &backup)?;
-        let master = contender.start(&n1, &self.plan, MASTER_PRIORITY)?;
+        let metrics: &[&str] =
+            if self.burden == Burden::Scrape { &["--metrics", scrape::ADDRESS] } else { &[] };
+        let master = contender.start_with(&n1, &self.plan, MASTER_PRIORITY, metrics)?;
         self.serves(&n1, &master)?;
         wait::until("the backup to give up all VIPs", LIMIT, || !self.holds_any(&n2))
             .with_context(|| backup.last_words())?;
@@ -133,6 +154,7 @@ impl Vigil {
         let mut sender = None;
         let mut hogs = Vec::new();
         let mut limit = None;
+        let mut scraper = None;
         match self.burden {
             Burden::Flood => sender = Some(Sender::flood(&n3, &self.plan, [&n1, &n2])?),
             Burden::Busy => hogs = burden::busy(&n3)?,
@@ -144,6 +166,7 @@ impl Vigil {
                 hogs = burden::fifo(&n3)?;
             }
             Burden::Memory => limit = Some(Limit::new([&n1, &n2], &n3)?),
+            Burden::Scrape => scraper = Some(Scraper::start(&n1, self.plan.instances)?),
             Burden::Reload => {}
         }
         let begun = Moment::now();
@@ -161,7 +184,8 @@ impl Vigil {
             ensure!(refusals > 0, "the memory limit was never reached: nothing was measured");
             notes.push(format!("{contender}: memory was refused {refusals} times"));
         }
-        let watched = wire.look(|frames| watch(frames, &self.plan, begun, end));
+        let mut watched = wire.look(|frames| watch(frames, &self.plan, begun, end));
+        watched.scrapes = scraper.map_or_else(|| Ok(Vec::new()), Scraper::stop)?;
         let used =
             after.into_iter().zip(before).map(|(after, before)| (after - before).cpu_ns).max().unwrap_or(0);
         backup.stop().and_then(|()| master.stop()).context("a router does not end")?;
@@ -200,9 +224,8 @@ impl Vigil {
 
 /// How far the 99th percentile of all gaps is off one interval.
 fn off_cadence(gaps: &[f64]) -> f64 {
-    let mut off: Vec<f64> = gaps.iter().map(|gap| (gap - 1.0).abs() * 100.0).collect();
-    off.sort_by(f64::total_cmp);
-    off.get((off.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or(f64::NAN)
+    let off: Vec<f64> = gaps.iter().map(|gap| (gap - 1.0).abs() * 100.0).collect();
+    percentile(&off, 99)
 }
 
 /// What happened between two moments.

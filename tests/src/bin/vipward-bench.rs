@@ -1,4 +1,4 @@
-//! What `cargo xtask bench failover`, `handover`, `flood`, `starvation`, `reload` and `throughput` run once everything is built; root only.
+//! What the benches of pairs run once everything is built: `cargo xtask bench failover` and its like; root only.
 
 use std::path::PathBuf;
 

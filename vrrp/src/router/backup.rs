@@ -115,7 +115,7 @@ impl Router {
     /// Starts or ends the delay before preemption by what is known of the master. One that resigned decides
     /// nothing: its successor will.
     fn weigh(&self, now: Mono, backup: &mut Backup) {
-        let delays = self.may_preempt() && !self.params.preempt_delay.is_zero();
+        let delays = self.preempts() && !self.params.preempt_delay.is_zero();
         let Some(master) = backup.master.filter(|master| !master.priority.is_stop()) else { return };
         backup.delay = match backup.delay {
             _ if !delays || master.priority >= self.priority() => Delay::Idle,
@@ -127,7 +127,7 @@ impl Router {
     /// The terms of the watch: a tolerated master counts like one of higher priority. The owner tolerates none.
     fn terms(&self, backup: &Backup) -> Own {
         let patient = !self.params.preempt_delay.is_zero() && !self.priority().is_owner();
-        self.own(self.may_preempt() && (!patient || backup.delay == Delay::Over))
+        self.own(self.preempts() && (!patient || backup.delay == Delay::Over))
     }
 
     /// Stays BACKUP; tells the data path when the terms of the watch are no longer those `before`.

@@ -227,6 +227,23 @@ impl Router {
         }
     }
 
+    /// How long after the master's last advert this BACKUP takes over (Master_Down_Interval, RFC 9568 §6.1); `None` in
+    /// other states.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        match self.phase {
+            Phase::Backup(backup) => Some(self.master_down(backup.interval)),
+            Phase::Init | Phase::Master(_) | Phase::Leaving(_) | Phase::Fault => None,
+        }
+    }
+
+    /// Whether a master of lower priority is replaced, be it after a delay. The owner of the addresses always does
+    /// (RFC 9568 §6.1, Preempt_Mode), and nobody who is drained.
+    #[must_use]
+    pub fn preempts(&self) -> bool {
+        !self.drained && (self.params.preempt || self.priority().is_owner())
+    }
+
     /// The configuration in force.
     #[must_use]
     pub const fn params(&self) -> &Params {
@@ -255,12 +272,6 @@ impl Router {
         let Params { vrid, version, family, .. } = self.params;
         self.params = Params { vrid, version, family, ..params };
         self.set_priority(Priority(shifted));
-    }
-
-    /// Whether a master of lower priority may be replaced at all. The owner of the addresses always may
-    /// (RFC 9568 §6.1, Preempt_Mode), and nobody who is drained.
-    fn may_preempt(&self) -> bool {
-        !self.drained && (self.params.preempt || self.priority().is_owner())
     }
 
     /// Master_Down_Interval (RFC 9568 §6.1) under an interval in force.

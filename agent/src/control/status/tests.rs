@@ -4,9 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 
-/// Two instances, one of them ill.
-pub(crate) fn sample() -> StatusSnapshot {
-    let web = InstanceStatus {
+fn web() -> InstanceStatus {
+    InstanceStatus {
         name: "VI_1".into(),
         vrid: 51,
         interface: "eth0".into(),
@@ -15,6 +14,9 @@ pub(crate) fn sample() -> StatusSnapshot {
         priority: 150,
         effective_priority: 150,
         master: Some(Master { address: "192.0.2.1".into(), priority: 150, own: true }),
+        takeover_seconds: None,
+        preempts: true,
+        preempts_in_seconds: None,
         vips: vec!["192.0.2.10/24".into()],
         datapath: Some(Datapath::Xdp),
         datapath_reason: None,
@@ -49,7 +51,12 @@ pub(crate) fn sample() -> StatusSnapshot {
         timer_not_armed: 0,
         events_ring_full: 0,
         repairs: 0,
-    };
+    }
+}
+
+/// Two instances, one of them ill.
+pub(crate) fn sample() -> StatusSnapshot {
+    let web = web();
     let database = InstanceStatus {
         name: "database".into(),
         vrid: 7,

@@ -1,6 +1,7 @@
 //! The status page: a table that needs no script, and a script that keeps it up to date.
 
 pub(super) mod events;
+mod files;
 mod html;
 mod tables;
 
@@ -63,7 +64,7 @@ fn write(out: &mut String, observation: &Observation) -> std::fmt::Result {
     }
     tables::instances(out, &status.instances)?;
     tables::scripts(out, &status.scripts)?;
-    tables::resources(out, &status.resources)?;
+    files::resources(out, &status.resources)?;
     tables::timeline(out, &observation.timeline)
 }
 
@@ -81,6 +82,7 @@ fn summary(observation: &Observation) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::status::Lease;
     use crate::metrics::tests::sample;
 
     #[test]
@@ -100,11 +102,24 @@ mod tests {
             "held",
             "www.toml",
             "connection refused",
+            "no router with a better claim is heard",
+            "if this node falls silent, a backup takes over in 300 ms to 400 ms",
+            "it takes part again when that is over",
+            "<span class=\"added\">+server 10.0.0.2;</span>",
             "BACKUP → MASTER",
         ] {
             assert!(page.contains(words), "{words} in {page}");
         }
         assert!(!page.contains("style=") && !page.contains("onclick"), "the policy forbids it inline");
+    }
+
+    #[test]
+    fn every_vip_is_there_and_few_are_in_the_way() {
+        let mut observation = sample();
+        observation.status.instances[0].vips = (0..200).map(|number| format!("10.0.0.{number}/24")).collect();
+        let page = page(&observation);
+        assert!(page.contains("<summary><small>196 more</small></summary>"), "{page}");
+        assert!((0..200).all(|number| page.contains(&format!(">10.0.0.{number}/24<"))), "{page}");
     }
 
     #[test]
@@ -123,12 +138,13 @@ mod tests {
             for tracker in &mut instance.trackers {
                 (tracker.name, tracker.state) = (hostile.into(), hostile.into());
             }
-            instance.vips = vec![hostile.into()];
+            instance.vips = vec![hostile.into(); 9];
         }
         for resource in &mut observation.status.resources {
             resource.name = hostile.into();
             resource.dest = hostile.into();
             resource.last_error = Some(hostile.into());
+            resource.last_diff = Some(format!("+{hostile}"));
         }
         let page = page(&observation);
         assert!(page.contains("&lt;img src=x"), "{page}");
@@ -138,11 +154,18 @@ mod tests {
     #[test]
     fn time_alone_changes_nothing() {
         let mut later = sample();
+        for instance in &mut later.status.instances {
+            instance.preempts_in_seconds = Some(1.0);
+        }
         let before = fragment(&later);
         for instance in &mut later.status.instances {
             instance.last_advert_seconds_ago = Some(99.0);
             instance.adverts_sent += 1;
             instance.adverts_received += 1;
+            instance.preempts_in_seconds = Some(1.0 - 0.5);
+            if let Lease::Held { remaining_seconds } = &mut instance.lease {
+                *remaining_seconds -= 0.1;
+            }
             for stranger in &mut instance.strangers {
                 stranger.seconds_ago += 1.0;
             }

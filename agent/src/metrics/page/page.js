@@ -9,12 +9,19 @@ function say(words, mood) {
   live.className = mood;
 }
 
+function show(html) {
+  // What was opened by hand stays open.
+  const open = new Set([...shown.querySelectorAll("details[open]")].map((it) => it.dataset.name));
+  shown.innerHTML = html;
+  for (const it of shown.querySelectorAll("details")) {
+    it.open = open.has(it.dataset.name);
+  }
+}
+
 function listen() {
   const events = new EventSource("/events");
   events.onopen = () => say("live", "on");
-  events.onmessage = (event) => {
-    shown.innerHTML = event.data;
-  };
+  events.onmessage = (event) => show(event.data);
   events.onerror = () => {
     say("no connection: what is shown may be out of date", "off");
     // A browser tries again after a lost connection by itself, but not after a refusal.

@@ -4,13 +4,16 @@ use std::fmt::{Display, Result, Write};
 
 use super::super::observation::Happened;
 use super::html::Text;
+use crate::control::outlook::{because, next};
 use crate::control::reasons::{explain, sender};
 use crate::control::render::to_the_second;
 use crate::control::status::{Datapath, Family, InstanceStatus, Lease, Master, ScriptStatus, State};
-use crate::render::engine::{ResourceReport, State as FileState};
+
+/// VIPs of an instance that are shown at once below the first one.
+const MAX_VIPS: usize = 3;
 
 /// Opens a section with a table of these columns.
-fn open(out: &mut String, title: &str, columns: &[&str]) -> Result {
+pub(super) fn open(out: &mut String, title: &str, columns: &[&str]) -> Result {
     write!(out, "<section><h2>{}</h2><table><thead><tr>", Text(title))?;
     for column in columns {
         write!(out, "<th>{}</th>", Text(column))?;
@@ -19,12 +22,12 @@ fn open(out: &mut String, title: &str, columns: &[&str]) -> Result {
     Ok(())
 }
 
-fn close(out: &mut String) {
+pub(super) fn close(out: &mut String) {
     out.push_str("</tbody></table></section>");
 }
 
 /// A cell with one line, and smaller ones below it.
-fn cell(out: &mut String, heading: &str, main: impl Display, notes: &[String]) -> Result {
+pub(super) fn cell(out: &mut String, heading: &str, main: impl Display, notes: &[String]) -> Result {
     write!(out, "<td data-heading=\"{}\"><span>{}", Text(heading), Text(main))?;
     for note in notes {
         write!(out, "<small>{}</small>", Text(note))?;
@@ -34,7 +37,7 @@ fn cell(out: &mut String, heading: &str, main: impl Display, notes: &[String]) -
 }
 
 /// A cell with a word that has a colour.
-fn badge(out: &mut String, heading: &str, word: &str, mood: &str) -> Result {
+pub(super) fn badge(out: &mut String, heading: &str, word: &str, mood: &str) -> Result {
     write!(out, "<td data-heading=\"{}\"><b class=\"{mood}\">{}</b></td>", Text(heading), Text(word))
 }
 
@@ -42,8 +45,18 @@ pub(super) fn instances(out: &mut String, instances: &[InstanceStatus]) -> Resul
     if instances.is_empty() {
         return Ok(());
     }
-    let columns =
-        ["Instance", "State", "Priority", "Master", "VIPs", "Lease", "Data path", "Since (UTC)", "Because"];
+    let columns = [
+        "Instance",
+        "State",
+        "Since (UTC)",
+        "Because",
+        "Next",
+        "Master",
+        "Priority",
+        "VIPs",
+        "Lease",
+        "Data path",
+    ];
     open(out, "Instances", &columns)?;
     for instance in instances {
         out.push_str("<tr>");
@@ -51,19 +64,18 @@ pub(super) fn instances(out: &mut String, instances: &[InstanceStatus]) -> Resul
         let place = format!("VRID {} on {}, {family}", instance.vrid, instance.interface);
         cell(out, "Instance", &instance.name, &[place])?;
         badge(out, "State", instance.state.name(), mood(instance.state))?;
-        cell(out, "Priority", instance.effective_priority, &priority(instance))?;
+        cell(out, "Since (UTC)", time(instance.last_transition.as_deref()), &[])?;
+        let why = because(instance);
+        cell(out, "Because", &why, &notes_of(instance, &why))?;
+        cell(out, "Next", next(instance), &[])?;
         cell(out, "Master", master(instance.master.as_ref()), &[])?;
-        let (first, others) =
-            instance.vips.split_first().map_or(("–", [].as_slice()), |(a, b)| (a.as_str(), b));
-        cell(out, "VIPs", first, others)?;
+        cell(out, "Priority", instance.effective_priority, &priority(instance))?;
+        vips(out, instance)?;
         let (lease, notes) = lease(instance);
         cell(out, "Lease", lease, &notes)?;
         let path = instance.datapath.map_or("–", Datapath::name);
         let reason: Vec<String> = instance.datapath_reason.iter().cloned().collect();
         cell(out, "Data path", path, &reason)?;
-        cell(out, "Since (UTC)", time(instance.last_transition.as_deref()), &[])?;
-        let why = instance.last_cause.as_deref().or(instance.waiting.as_deref()).unwrap_or("–");
-        cell(out, "Because", why, &notes_of(instance, why))?;
         out.push_str("</tr>");
     }
     close(out);
@@ -77,6 +89,31 @@ fn mood(state: State) -> &'static str {
         State::Fault => "fault",
         State::Init => "init",
     }
+}
+
+/// The first few, and the others when somebody wants to see them.
+fn vips(out: &mut String, instance: &InstanceStatus) -> Result {
+    let (first, others) =
+        instance.vips.split_first().map_or(("–", [].as_slice()), |(a, b)| (a.as_str(), b));
+    let (shown, more) = others.split_at_checked(MAX_VIPS).unwrap_or((others, &[]));
+    write!(out, "<td data-heading=\"VIPs\"><span>{}", Text(first))?;
+    for vip in shown {
+        write!(out, "<small>{}</small>", Text(vip))?;
+    }
+    if !more.is_empty() {
+        let name = Text(&instance.name);
+        write!(
+            out,
+            "<details data-name=\"VIPs of {name}\"><summary><small>{} more</small></summary>",
+            more.len()
+        )?;
+        for vip in more {
+            write!(out, "<small>{}</small>", Text(vip))?;
+        }
+        out.push_str("</details>");
+    }
+    out.push_str("</span></td>");
+    Ok(())
 }
 
 /// What the priority comes from.
@@ -125,7 +162,9 @@ fn notes_of(instance: &InstanceStatus, why: &str) -> Vec<String> {
     let fault = fault.map(|fault| format!("FAULT: {fault}"));
     let strangers = instance.strangers.iter();
     let strangers = strangers.map(|stranger| format!("last such from {}", sender(stranger)));
-    fault.chain(rejected).chain(others).chain(strangers).collect()
+    let last = instance.last_cause.iter().filter(|cause| *cause != why);
+    let last = last.map(|cause| format!("last transition: {cause}"));
+    last.chain(fault).chain(rejected).chain(others).chain(strangers).collect()
 }
 
 pub(super) fn scripts(out: &mut String, scripts: &[ScriptStatus]) -> Result {
@@ -150,37 +189,6 @@ pub(super) fn scripts(out: &mut String, scripts: &[ScriptStatus]) -> Result {
     Ok(())
 }
 
-pub(super) fn resources(out: &mut String, resources: &[ResourceReport]) -> Result {
-    if resources.is_empty() {
-        return Ok(());
-    }
-    open(out, "Files", &["Resource", "State", "File", "Changed (UTC)", "Reload", "Error"])?;
-    for resource in resources {
-        out.push_str("<tr>");
-        cell(out, "Resource", &resource.name, &[])?;
-        let (word, mood) = match resource.state {
-            FileState::Ok if resource.stale_since.is_some() => ("STALE", "init"),
-            FileState::Ok => ("OK", "backup"),
-            FileState::Waiting => ("WAITING", "init"),
-            FileState::Failed => ("FAILED", "fault"),
-            FileState::Rejected => ("REJECTED", "fault"),
-        };
-        badge(out, "State", word, mood)?;
-        cell(out, "File", dash(&resource.dest), &[])?;
-        cell(out, "Changed (UTC)", time(resource.last_change.as_deref()), &[])?;
-        let reload = resource.reload.as_ref().map_or("", |reload| reload.state.as_str());
-        cell(out, "Reload", dash(reload), &[])?;
-        let reload = resource.reload.as_ref().and_then(|reload| reload.last_error.clone());
-        let since = resource.failing_since.as_deref().map(|since| format!("since {}", to_the_second(since)));
-        let notes: Vec<String> = since.into_iter().chain(reload).collect();
-        let error = resource.last_error.as_deref().or(resource.store_error.as_deref()).unwrap_or("–");
-        cell(out, "Error", error, &notes)?;
-        out.push_str("</tr>");
-    }
-    close(out);
-    Ok(())
-}
-
 pub(super) fn timeline(out: &mut String, timeline: &[Happened]) -> Result {
     if timeline.is_empty() {
         return Ok(());
@@ -198,11 +206,11 @@ pub(super) fn timeline(out: &mut String, timeline: &[Happened]) -> Result {
     Ok(())
 }
 
-fn dash(text: &str) -> &str {
+pub(super) fn dash(text: &str) -> &str {
     if text.is_empty() { "–" } else { text }
 }
 
-fn time(time: Option<&str>) -> String {
+pub(super) fn time(time: Option<&str>) -> String {
     time.map_or_else(|| "–".to_owned(), to_the_second)
 }
 

@@ -28,6 +28,7 @@ pub(crate) fn sample() -> Observation {
         last_render: time.clone(),
         last_success: time.clone(),
         last_change: time.clone(),
+        last_diff: Some("@@ -1 +1 @@\n-server 10.0.0.1;\n+server 10.0.0.2;\n".into()),
         reload: Some(ReloadReport { runs: 3, done: 2, rolled_back: 1, ..ReloadReport::default() }),
         ..ResourceReport::default()
     };

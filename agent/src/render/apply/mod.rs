@@ -3,12 +3,14 @@
 //! * [`target`]: where it goes, and what is there;
 //! * `stage`: the new file before it counts;
 //! * `place`: the rename, or writing in place where none is possible;
-//! * [`diff`]: what would change.
+//! * [`diff`]: what would change, or has changed;
+//! * [`secrecy`]: whether everybody may see that.
 //!
 //! Whatever fails, the file that was there stays as it was, and no stage is left behind.
 
 pub mod diff;
 mod place;
+pub mod secrecy;
 mod stage;
 pub mod target;
 
@@ -42,8 +44,13 @@ pub enum Outcome {
     Unchanged,
     /// Only its owner or permissions were put right: nothing to reload.
     Attributes,
-    /// It has new content. What was there before, to put it back.
-    Written(Previous),
+    /// It has new content.
+    Written {
+        /// What was there before, to put it back.
+        previous: Previous,
+        /// What changed, cut short; nothing if not everybody may read it.
+        diff: Option<String>,
+    },
     /// What would change, as a unified diff; nothing was touched.
     WouldWrite(String),
 }
@@ -108,7 +115,8 @@ pub async fn apply(
     cancel: &mut watch::Receiver<bool>,
 ) -> Result<Outcome, ApplyError> {
     let owned = resource.clone();
-    let prepared = blocking(move || prepare(&owned, &content, options)).await?;
+    let (prepared, content) =
+        blocking(move || prepare(&owned, &content, options).map(|prepared| (prepared, content))).await?;
     let (target, stage) = match prepared {
         Prepared::Done(outcome) => return Ok(outcome),
         Prepared::Staged(target, stage) => (target, stage),
@@ -122,7 +130,9 @@ pub async fn apply(
     blocking(move || {
         note().map_err(ApplyError::Note)?;
         place::put(&target, stage)?;
-        Ok(Outcome::Written(Previous { path: target.path, was: target.now }))
+        // When it stands, so that nothing waits for it but the reload.
+        let diff = secrecy::is_open(&target).then(|| diff::kept(&target, &content));
+        Ok(Outcome::Written { previous: Previous { path: target.path, was: target.now }, diff })
     })
     .await
 }

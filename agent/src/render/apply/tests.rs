@@ -55,11 +55,11 @@ async fn a_file_is_written_once_and_keeps_what_its_predecessor_had() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let dest = dir.path().join("a.conf");
     let plain = resource(&dest);
-    assert!(matches!(put(&plain, "one").await.expect("new"), Outcome::Written(_)));
+    assert!(matches!(put(&plain, "one").await.expect("new"), Outcome::Written { .. }));
     assert_eq!(mode(&dest), 0o644);
     fs::set_permissions(&dest, Permissions::from_mode(0o640)).expect("chmod");
     chown(&dest, Some(65534), Some(65534)).expect("chown");
-    assert!(matches!(put(&plain, "two").await.expect("changed"), Outcome::Written(_)));
+    assert!(matches!(put(&plain, "two").await.expect("changed"), Outcome::Written { .. }));
     let metadata = fs::metadata(&dest).expect("there");
     assert_eq!((mode(&dest), metadata.uid(), metadata.gid()), (0o640, 65534, 65534));
     assert!(matches!(put(&plain, "two").await.expect("same"), Outcome::Unchanged));
@@ -101,7 +101,7 @@ async fn a_check_sees_the_staged_file_as_private_as_the_target_and_can_refuse_it
     assert_eq!(fs::read_to_string(&dest).expect("there"), "secret\n");
     assert_eq!(entries(dir.path()), ["a b.conf", "seen"], "no stage is left");
     let sync_only = Options { sync_only: true, ..Options::default() };
-    assert!(matches!(with(&bad, "worse", sync_only).await.expect("unchecked"), Outcome::Written(_)));
+    assert!(matches!(with(&bad, "worse", sync_only).await.expect("unchecked"), Outcome::Written { .. }));
 }
 
 #[tokio::test]
@@ -185,11 +185,13 @@ async fn noop_touches_nothing_and_a_refused_note_stops() {
 async fn what_was_there_can_be_put_back() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let dest = dir.path().join("a");
-    let Outcome::Written(nothing) = put(&resource(&dest), "one").await.expect("new") else {
+    let Outcome::Written { previous: nothing, .. } = put(&resource(&dest), "one").await.expect("new") else {
         panic!("not new")
     };
     fs::set_permissions(&dest, Permissions::from_mode(0o600)).expect("chmod");
-    let Outcome::Written(one) = put(&resource(&dest), "two").await.expect("changed") else { panic!("same") };
+    let Outcome::Written { previous: one, .. } = put(&resource(&dest), "two").await.expect("changed") else {
+        panic!("same")
+    };
     restore(one).await.expect("put back");
     assert_eq!((fs::read_to_string(&dest).expect("there").as_str(), mode(&dest)), ("one", 0o600));
     restore(nothing).await.expect("taken away");
@@ -214,4 +216,47 @@ async fn stages_of_the_dead_are_swept_and_no_other_file_is() {
     assert_eq!(entries(dir.path()).len(), 5);
     let long = dir.path().join("n".repeat(250));
     put(&resource(&long), "x").await.expect("a name that leaves no room for the mark");
+}
+
+async fn difference(resource: &Resource, content: &str) -> Option<String> {
+    match put(resource, content).await.expect("written") {
+        Outcome::Written { diff, .. } => diff,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_changed_is_kept_in_short() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("chmod");
+    let plain = resource(&dir.path().join("a.conf"));
+    let diff = difference(&plain, "a\nb\n").await.expect("for everybody");
+    assert!(diff.starts_with("--- /dev/null\n") && diff.ends_with("+a\n+b\n"), "{diff}");
+    let diff = difference(&plain, "a\nc\n").await.expect("for everybody");
+    assert!(diff.ends_with("@@ -1,2 +1,2 @@\n a\n-b\n+c\n"), "{diff}");
+    for long in ["x\n".repeat(100_000), "y".repeat(2 << 20), "z\n".repeat(100_000)] {
+        let diff = difference(&plain, &long).await.expect("for everybody");
+        assert!(diff.len() < 5000, "{} bytes", diff.len());
+    }
+    let fresh = resource(&dir.path().join("b.conf"));
+    let diff = difference(&fresh, &"y".repeat(2 << 20)).await.expect("for everybody");
+    assert!(diff.len() < 5000 && diff.contains("+yyy"), "{} bytes", diff.len());
+}
+
+#[tokio::test]
+async fn what_not_everybody_may_read_is_shown_to_nobody() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("chmod");
+    let plain = resource(&dir.path().join("a.conf"));
+    assert!(!secrecy::is_private(&plain), "as files are by default");
+    let secret = Resource { mode: Some(0o640), ..plain.clone() };
+    assert!(secrecy::is_private(&secret), "as it is to be");
+    assert_eq!(difference(&secret, "one").await, None);
+    assert!(secrecy::is_private(&plain), "as it is");
+    let opened = Resource { mode: Some(0o644), ..plain.clone() };
+    assert_eq!(difference(&opened, "two").await, None, "what stood there before was secret");
+    assert!(difference(&opened, "three").await.is_some(), "and now nothing is");
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o750)).expect("chmod");
+    assert_eq!(difference(&opened, "four").await, None, "nobody gets through the folder");
+    assert!(secrecy::is_private(&opened));
 }

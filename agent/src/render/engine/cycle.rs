@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::group::{Group, Phase};
 use super::slot::{Cached, Slot, template};
 use super::{Due, Engine, Event, RenderError, Templates};
-use crate::render::apply::{self, Outcome};
+use crate::render::apply::{self, Outcome, secrecy};
 use crate::render::keys::{Keys, canonical};
 use crate::render::nginx::upstream;
 use crate::render::pending::Pending;
@@ -22,6 +22,7 @@ struct Job {
     resource: Arc<Resource>,
     view: Arc<Keys>,
     cached: Option<Cached>,
+    private: bool,
     templates: Arc<dyn Templates>,
     options: apply::Options,
     /// Where the reload that follows is noted, if one does.
@@ -32,6 +33,8 @@ struct Job {
 pub(super) struct Rendered {
     slot: usize,
     cached: Option<Cached>,
+    /// What it holds is not for everybody.
+    private: bool,
     result: Result<Outcome, RenderError>,
     /// The group's next ones can go.
     last: bool,
@@ -57,8 +60,15 @@ impl Engine {
                     // The semaphore is never closed.
                     let _permit = permits.acquire().await;
                     let slot = job.slot;
+                    let (resource, mut private) = (Arc::clone(&job.resource), job.private);
                     let (cached, result) = job.run(&mut cancel).await;
-                    let rendered = Rendered { slot, cached, result, last: number + 1 == count };
+                    if !matches!(result, Ok(Outcome::Unchanged)) {
+                        let looked =
+                            tokio::task::spawn_blocking(move || secrecy::is_private(&resource)).await;
+                        // One that cannot be looked at shows nothing.
+                        private = looked.unwrap_or(true);
+                    }
+                    let rendered = Rendered { slot, cached, private, result, last: number + 1 == count };
                     // Nobody listens to an engine that ended.
                     let _ = end.send(Event::Rendered(rendered)).await;
                 }
@@ -98,6 +108,7 @@ impl Engine {
             resource: Arc::clone(&slot.resource),
             view: slot.view(),
             cached: slot.cached.take(),
+            private: slot.private,
             templates: Arc::clone(&self.templates),
             options: self.options.apply,
             pending: reloads.then(|| Arc::clone(&self.pending)),
@@ -112,11 +123,12 @@ impl Engine {
             group.phase = Phase::Idle;
         }
         slot.cached = rendered.cached;
+        slot.private = rendered.private;
         match rendered.result {
             Ok(outcome) => {
                 // nginx may refuse what was written; only then is it known whether this succeeded.
                 let observed = self.groups.get(slot.group).is_some_and(Group::is_observed);
-                if observed && matches!(outcome, Outcome::Written(_)) {
+                if observed && matches!(outcome, Outcome::Written { .. }) {
                     slot.unconfirmed = true;
                 } else {
                     slot.succeeded();
@@ -143,8 +155,9 @@ impl Engine {
                     slot.resource.dest.display()
                 );
             }
-            Outcome::Written(previous) => {
+            Outcome::Written { previous, diff } => {
                 slot.history.changes += 1;
+                slot.history.last_diff = diff;
                 slot.history.last_change = Some(SystemTime::now());
                 tracing::info!("{}: wrote {}", slot.name(), slot.resource.dest.display());
                 if let Some(group) = self.groups.get_mut(slot.group) {

@@ -9,6 +9,7 @@ use super::RenderError;
 use super::group::{Group, Phase};
 use super::slot::Slot;
 use crate::control::status::rfc3339;
+use crate::render::apply::secrecy;
 
 /// One resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,12 @@ pub struct ResourceReport {
     pub last_success: Option<String>,
     /// When its file changed last.
     pub last_change: Option<String>,
+    /// What that was, as a unified diff cut short; nothing if not everybody may read the file. For the status page alone:
+    /// those of thousands of files do not fit into an answer.
+    #[serde(skip)]
+    pub last_diff: Option<String>,
+    /// Not everybody may read the file, or one that shares its reload, so what a command says of it is not for everybody.
+    pub private: bool,
     /// Since when a change in the store waits to be in its file.
     pub pending_since: Option<String>,
     /// Why its file is not what it should be.
@@ -46,6 +53,25 @@ pub struct ResourceReport {
     pub store_error: Option<String>,
     /// How its reload stands, if it has one.
     pub reload: Option<ReloadReport>,
+}
+
+/// What is said in place of what not everybody may see.
+const PRIVATE: &str = "not shown here, for not everybody may read that file; `vipward status` tells root";
+
+impl ResourceReport {
+    /// Why its file is not what it should be, as everybody may see it.
+    pub fn public_error(&self) -> Option<&str> {
+        self.public(self.last_error.as_deref())
+    }
+
+    /// Why its reload failed, likewise.
+    pub fn public_reload_error(&self) -> Option<&str> {
+        self.public(self.reload.as_ref()?.last_error.as_deref())
+    }
+
+    fn public<'a>(&self, why: Option<&'a str>) -> Option<&'a str> {
+        why.map(|why| if self.private { PRIVATE } else { why })
+    }
 }
 
 /// How a resource stands.
@@ -94,18 +120,32 @@ pub(super) fn all(
     rejected: &[(PathBuf, String)],
     outage: Option<&(SystemTime, String)>,
 ) -> Vec<ResourceReport> {
+    // What a reload says may be about any of the files that share it.
+    let mut private = vec![false; groups.len()];
+    for slot in slots.iter().filter(|slot| slot.private) {
+        if let Some(group) = private.get_mut(slot.group) {
+            *group = true;
+        }
+    }
+    let is_private = |slot: &Slot| slot.private || private.get(slot.group).copied().unwrap_or(true);
     let mut reports: Vec<ResourceReport> =
-        slots.iter().map(|slot| of(slot, groups.get(slot.group), outage)).collect();
+        slots.iter().map(|slot| of(slot, groups.get(slot.group), is_private(slot), outage)).collect();
     reports.extend(rejected.iter().map(|(file, why)| ResourceReport {
         name: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         state: State::Rejected,
         last_error: Some(why.clone()),
+        private: secrecy::is_private_file(file),
         ..ResourceReport::default()
     }));
     reports
 }
 
-fn of(slot: &Slot, group: Option<&Group>, outage: Option<&(SystemTime, String)>) -> ResourceReport {
+fn of(
+    slot: &Slot,
+    group: Option<&Group>,
+    private: bool,
+    outage: Option<&(SystemTime, String)>,
+) -> ResourceReport {
     let history = &slot.history;
     let (stale_since, store_error) =
         outage.map_or((None, None), |(since, why)| (time(Some(*since)), Some(why.clone())));
@@ -124,6 +164,8 @@ fn of(slot: &Slot, group: Option<&Group>, outage: Option<&(SystemTime, String)>)
         last_render: time(history.last_render),
         last_success: time(history.last_success),
         last_change: time(history.last_change),
+        last_diff: history.last_diff.clone().filter(|_| !slot.private),
+        private,
         pending_since: time(history.pending_since),
         last_error: slot.failure.as_ref().map(ToString::to_string),
         failing_since: time(history.failing_since),

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::debounce::Debounce;
 use super::{Due, Render, RenderError, Templates};
+use crate::render::apply::secrecy;
 use crate::render::keys::{Keys, canonical};
 use crate::render::resource::{Resource, Wait};
 use crate::render::store::Changed;
@@ -28,6 +29,8 @@ pub(super) struct Slot {
     pub(super) history: History,
     /// It was written, and whether the service takes that is not known yet.
     pub(super) unconfirmed: bool,
+    /// What its file holds, and so what is said of it, is not for everybody.
+    pub(super) private: bool,
     /// The keys of the resource, without its prefix; their values are those of the one tree.
     view: Arc<Keys>,
     /// Keys in the store that it reads.
@@ -46,6 +49,8 @@ pub(super) struct History {
     pub(super) last_render: Option<SystemTime>,
     pub(super) last_success: Option<SystemTime>,
     pub(super) last_change: Option<SystemTime>,
+    /// What that was, if everybody may see it.
+    pub(super) last_diff: Option<String>,
     pub(super) failing_since: Option<SystemTime>,
     pub(super) pending_since: Option<SystemTime>,
 }
@@ -109,6 +114,7 @@ impl Slot {
             failure: None,
             history: History::default(),
             unconfirmed: false,
+            private: secrecy::is_private(&resource),
             view: Arc::default(),
             paths: resource.paths().collect(),
             cached: None,

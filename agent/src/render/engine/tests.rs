@@ -1,6 +1,7 @@
 //! The whole engine, with keys from memory and templates that print them.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::*;
@@ -431,4 +432,19 @@ async fn what_is_left_out_is_left_out() {
     engine.once().await.expect("shown");
     assert_eq!(world.out("a"), "/x=1\n");
     assert_eq!(world.lines("ran"), 0);
+}
+
+#[tokio::test]
+async fn what_a_command_says_of_a_file_is_as_private_as_those_that_share_it() {
+    let (world, names) = (World::new(), ["a.toml", "b.toml", "c.toml"]);
+    fs::set_permissions(world.dir.path(), Permissions::from_mode(0o755)).expect("chmod");
+    world.resource("a", "reload_cmd=\"true\"");
+    world.resource("b", "reload_cmd=\"true\"\nmode=\"0600\"");
+    world.resource("c", "");
+    let running = world.start();
+    world.keys(&[("/a/x", "1")]);
+    until("all", || names.iter().all(|name| running.report(name).changes == 1)).await;
+    let told = names.map(|name| running.report(name)).map(|it| (it.private, it.last_diff.is_some()));
+    assert_eq!(told, [(true, true), (true, false), (false, true)]);
+    running.stop().await;
 }
