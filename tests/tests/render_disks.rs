@@ -106,7 +106,7 @@ fn a_file_that_is_a_mount_point_is_written_in_place_and_only_when_it_changes() {
         fs::write(&dest, "").expect("written");
         bind(&source, &dest);
         let before = fs::metadata(&source).expect("there");
-        assert!(matches!(put(&dest, "new").expect("in place"), Outcome::Written(_)));
+        assert!(matches!(put(&dest, "new").expect("in place"), Outcome::Written { .. }));
         assert_eq!(fs::read_to_string(&source).expect("there"), "new");
         let after = fs::metadata(&source).expect("there");
         assert_eq!((after.ino(), after.mode()), (before.ino(), before.mode()));

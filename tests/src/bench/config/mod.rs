@@ -54,7 +54,7 @@ impl Goal {
 
 #[derive(Serialize)]
 struct Report {
-    measured: Vec<Measured>,
+    tasks: Vec<Measured>,
 }
 
 /// Measures, prints a table and writes the raw numbers. Missed goals are printed and are no failure.
@@ -63,7 +63,7 @@ pub fn run(options: &ConfigOptions) -> Result<()> {
     let mut measured = check::measure(options.rounds)?;
     measured.extend(start::measure(options.rounds)?);
     print!("{}", table(&measured));
-    run.write(&options.results, "config", &Report { measured })?;
+    run.write(&options.results, "config", &Report { tasks: measured })?;
     println!("raw numbers: {}", run.path(&options.results, "config").display());
     Ok(())
 }

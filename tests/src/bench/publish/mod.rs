@@ -14,13 +14,15 @@ use anyhow::{Context, Result, ensure};
 use read::Record;
 
 /// The benches, in the order of the page, and what each is about.
-const BENCHES: [(&str, &str); 8] = [
+const BENCHES: [(&str, &str); 10] = [
     ("failover", "The master goes away, and what it costs while nothing happens"),
     ("handover", "The master makes way in good order, and comes back"),
     ("starvation", "No CPU, no memory"),
     ("flood", "Hostile adverts"),
     ("reload", "Long configurations, read again and again"),
     ("throughput", "Requests through the VIP"),
+    ("scrape", "A thousand VIPs' metrics, ten times a second"),
+    ("config", "Reading and starting large configurations"),
     ("packets", "What a packet costs in the XDP program"),
     ("render", "From a put in etcd to the renamed file"),
 ];

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::read::{Kind, Metric, Record, Rendered, Scenario, Verdict, shown};
+use super::read::{Goal, Kind, Metric, Record, Rendered, Scenario, Task, Verdict, shown};
 use crate::bench::stats::Summary;
 
 const HEAD: &str = "# Benchmarks\n\n\
@@ -38,6 +38,9 @@ impl Page {
         }
         if let Some(bare) = &record.bare {
             self.packets(bare, &record.kinds);
+        }
+        if !record.tasks.is_empty() {
+            self.tasks(&record.tasks);
         }
         if !record.measured.is_empty() {
             self.rendered(&record.measured);
@@ -150,6 +153,35 @@ impl Page {
                 format!("at most {goal:.0} **missed**")
             });
             self.write(format_args!("| {} | {:.0} | {above:.0} | {goal} |\n", kind.name, least(kind)));
+        }
+    }
+
+    fn tasks(&mut self, tasks: &[Task]) {
+        self.write(format_args!(
+            "\n| task | who | n | min | median | max | goal |\n|---|---|--:|--:|--:|--:|---|\n"
+        ));
+        for Task { name: task, contender, unit, values, why, goal } in tasks {
+            let s = Summary::of(values);
+            let numbers = match (values.len(), why) {
+                (0, Some(why)) => format!("0 | | {} | ", first_line(why)),
+                (0, None) => "0 | | | ".to_owned(),
+                (count, _) => format!("{count} | {:.1} | {:.1} | {:.1}", s.min, s.median, s.max),
+            };
+            let goal = goal.map_or_else(String::new, |goal| {
+                let (sign, limit, met) = match goal {
+                    Goal::Below(limit) => ('<', limit, s.median < limit),
+                    Goal::AtLeast(limit) => ('≥', limit, s.median >= limit),
+                };
+                if met {
+                    return format!("median {sign} {limit:.0} met");
+                }
+                self.missed.push(format!(
+                    "config: {task} of {contender}: {:.1} {unit}, goal {sign} {limit:.0}",
+                    s.median
+                ));
+                format!("median {sign} {limit:.0} **missed**")
+            });
+            self.write(format_args!("| {task}, {unit} | {contender} | {numbers} | {goal} |\n"));
         }
     }
 

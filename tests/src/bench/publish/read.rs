@@ -29,6 +29,9 @@ pub(super) struct Record {
     /// Of `packets`.
     #[serde(default)]
     pub(super) kinds: Vec<Kind>,
+    /// Of `config`.
+    #[serde(default)]
+    pub(super) tasks: Vec<Task>,
     /// Of `render`.
     #[serde(default)]
     pub(super) measured: Vec<Rendered>,
@@ -90,6 +93,26 @@ pub(super) struct Kind {
     pub(super) name: String,
     pub(super) ns: Vec<f64>,
     pub(super) goal: Option<f64>,
+}
+
+/// A contender with something to read or to start.
+#[derive(Debug, Deserialize)]
+pub(super) struct Task {
+    #[serde(rename = "task")]
+    pub(super) name: String,
+    pub(super) contender: String,
+    pub(super) unit: String,
+    pub(super) values: Vec<f64>,
+    pub(super) why: Option<String>,
+    pub(super) goal: Option<Goal>,
+}
+
+/// What the median is to be.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Goal {
+    Below(f64),
+    AtLeast(f64),
 }
 
 /// A contender with a number of keys.
