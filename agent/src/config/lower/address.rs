@@ -133,6 +133,10 @@ fn own_line(word: &str) -> Option<String> {
 fn set_option(vip: &mut Vip, option: &Word, value: &Word, findings: &mut Findings) -> Option<()> {
     match option.text.as_str() {
         "dev" => vip.dev = Some(values::interface(value, findings)?),
+        "scope" if vip.address.is_ipv6() => {
+            findings
+                .warning(&option.at, "the kernel knows the scope of an IPv6 address: this one is ignored");
+        }
         "scope" => vip.scope = Some(scope(value, findings)?),
         "label" if vip.address.is_ipv6() => {
             findings.warning(&option.at, "a label means nothing to an IPv6 address");

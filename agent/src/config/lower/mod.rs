@@ -310,6 +310,24 @@ mod tests {
     }
 
     #[test]
+    fn owners_ignore_adverts_where_they_are_told_to() {
+        for (globals, line, priority, expected) in [
+            ("", "owner_ignore_adverts", 255, true),
+            ("vrrp_owner_ignore_adverts", "", 255, true),
+            ("vrrp_owner_ignore_adverts", "owner_ignore_adverts off", 255, false),
+            ("vrrp_owner_ignore_adverts", "", 254, false),
+            ("", "", 255, false),
+        ] {
+            let text = format!(
+                "global_defs {{\n{globals}\n}}\nvrrp_instance i {{\n interface e\n virtual_router_id 1\n {line}\n \
+                 priority {priority}\n virtual_ipaddress {{ 10.0.0.1 }}\n}}"
+            );
+            let config = load_str(Path::new("f"), &text, &Options::default()).config.unwrap();
+            assert_eq!(config.instances[0].owner_ignore_adverts, expected, "{globals} {line} {priority}");
+        }
+    }
+
+    #[test]
     fn more_announcements_than_are_sent_are_not_accepted_in_silence() {
         assert!(said(Place::Globals, "vrrp_garp_master_repeat 255").is_empty());
         for keyword in ["vrrp_garp_master_repeat", "vrrp_garp_master_refresh_repeat"] {
