@@ -4,6 +4,9 @@
 mod accept;
 mod addresses;
 mod calm;
+mod control;
+mod dashboard;
+mod events;
 mod fifo;
 mod groups;
 mod guard;
