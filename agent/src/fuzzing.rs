@@ -132,8 +132,7 @@ impl Pages {
         let (ours, theirs) = tokio::io::duplex(ROOM);
         let (reader, writer) = tokio::io::split(ours);
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 9650));
-        let ((), heard) =
-            tokio::join!(http::serve(theirs, local, self.0.clone()), ask(said, reader, writer));
+        let ((), heard) = tokio::join!(http::serve(theirs, local, self.0.clone()), ask(said, reader, writer));
         heard
     }
 }

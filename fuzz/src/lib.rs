@@ -5,12 +5,7 @@
 //! * `config`: keepalived.conf, confd's TOML; `template`: both engines;
 //! * `store`: answers of stores; `request`: the control socket and HTTP;
 //! * [`mutate`]: small changes to an input, for the test.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a target fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a target fails by panicking")]
 
 mod config;
 pub mod mutate;

@@ -67,9 +67,8 @@ pub(crate) fn control(data: &[u8], _: &Path) {
 pub(crate) fn http(data: &[u8], _: &Path) {
     let heard = RUNTIME.with(|runtime| {
         PAGES.with(|pages| {
-            runtime.block_on(async {
-                tokio::time::timeout(PATIENCE, pages.answer(data)).await.expect("an end")
-            })
+            runtime
+                .block_on(async { tokio::time::timeout(PATIENCE, pages.answer(data)).await.expect("an end") })
         })
     });
     assert!(heard.is_empty() || heard.starts_with(b"HTTP/1."), "{}", String::from_utf8_lossy(&heard));

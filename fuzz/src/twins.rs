@@ -115,9 +115,7 @@ impl Twins {
         for (key, twin) in &self.routers {
             assert_eq!(self.path.counters(key).unwrap(), twin.counters, "{verdict:?} for {frame:02x?}");
         }
-        if let Verdict::Accepted(Facts { key, .. })
-        | Verdict::Rejected(Rejection { key, .. }) = verdict
-        {
+        if let Verdict::Accepted(Facts { key, .. }) | Verdict::Rejected(Rejection { key, .. }) = verdict {
             let (ours, theirs) = (self.routers[&key].watch.heard(), self.path.heard(&key).unwrap());
             let generation = theirs.generation - self.routers[&key].generation;
             assert_eq!(

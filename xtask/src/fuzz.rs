@@ -28,17 +28,8 @@ pub(crate) struct Options {
     list: bool,
 }
 
-/// Coverage: counters and a table of places for each edge, and what comparisons compare.
-const COVERAGE: [&str; 6] = [
-    "-Cpasses=sancov-module",
-    "-Cllvm-args=-sanitizer-coverage-level=4",
-    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
-    "-Cllvm-args=-sanitizer-coverage-pc-table",
-    "-Cllvm-args=-sanitizer-coverage-trace-compares",
-    "--cfg=fuzzing",
-];
-/// The profile of the workspace manifest.
-const PROFILE: &str = "fuzz";
+/// Members that the targets spend their time in.
+const OPTIMISED: [&str; 2] = ["vipward", "vipward-fuzz"];
 /// Package and binary.
 const BINARY: &str = "vipward-fuzz";
 /// An input that takes longer is a find.
@@ -73,7 +64,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         }
     }
     if found.is_empty() {
-        say::line("fuzz", format_args!("{} targets, {} s each, nothing found", chosen.len(), options.seconds));
+        say::line(
+            "fuzz",
+            format_args!("{} targets, {} s each, nothing found", chosen.len(), options.seconds),
+        );
         return Ok(ExitCode::SUCCESS);
     }
     let finds = folder().join("finds");
@@ -98,18 +92,19 @@ fn folder() -> PathBuf {
     workspace::target_dir().join("fuzz")
 }
 
+/// Only members of the workspace are built anew: what they depend on is there already, and is none of our code.
 fn build() -> Result<PathBuf> {
-    // With a target named, build scripts and macros are built without the flags.
-    let version = programs::ask("rustc", &["-vV"]).context("cannot ask rustc for its version")?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    let host = host.context("rustc does not say what it builds for")?.trim();
     let mut cargo = workspace::cargo();
-    cargo.args(["build", "--quiet", "--package", BINARY, "--bin", BINARY, "--features", "libfuzzer"]);
-    cargo.args(["--profile", PROFILE, "--target", host]);
-    cargo.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", COVERAGE.join(" "));
+    // All members, or what they depend on would be built with other features.
+    cargo.args(["build", "--quiet", "--workspace", "--exclude", "vipward-ebpf", "--bin", BINARY]);
+    cargo.args(["--features", "vipward-fuzz/libfuzzer"]);
+    for member in OPTIMISED {
+        cargo.arg("--config").arg(format!("profile.dev.package.{member}.opt-level=1"));
+    }
+    cargo.env("RUSTC_WORKSPACE_WRAPPER", workspace::root().join("fuzz/rustc"));
     say::line("build", programs::shown(&cargo));
     programs::run(&mut cargo)?;
-    Ok(workspace::target_dir().join(host).join(PROFILE).join(BINARY))
+    Ok(workspace::target_dir().join("debug").join(BINARY))
 }
 
 /// The folders of one target.

@@ -8,6 +8,7 @@ mod programs;
 mod root;
 mod run;
 mod say;
+mod scale;
 mod setup;
 mod test;
 mod tidy;
@@ -39,6 +40,8 @@ enum Verb {
     Chaos(chaos::Options),
     /// Give what reads untrusted bytes anything, guided by coverage.
     Fuzz(fuzz::Options),
+    /// Simulate ten thousand routers on a thousand hosts, and print what it costs each.
+    Scale,
     /// Make the Debian package and the tarball; with `--check`, install and remove the package and see what is left.
     Dist(dist::Options),
     /// Check what the compiler does not: file lengths, module docs, unwraps, clocks, the ABI, manifests.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Verb::Bench(options) => bench::run(&options),
         Verb::Chaos(options) => chaos::run(&options),
         Verb::Fuzz(options) => fuzz::run(&options),
+        Verb::Scale => scale::run(),
         Verb::Dist(options) => dist::run(&options),
         Verb::Tidy => tidy::run(),
     };

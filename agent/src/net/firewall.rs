@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 
 use crate::net::error::{NetError, errno_of};
-use crate::net::netlink::{Messages, receive, errno};
+use crate::net::netlink::{Messages, errno, receive};
 
 const NLM_F_REQUEST: u16 = 1;
 const NLM_F_ACK: u16 = 4;
