@@ -34,14 +34,25 @@ pub(crate) fn keepalived(data: &[u8], scratch: &Path) {
     }
 }
 
-/// A short keepalived.conf whose middle, between two zero bytes, comes again and again.
+/// A short keepalived.conf whose middle, between two zero bytes, comes again and again, with the number of the time in the
+/// place of each `%`.
 pub(crate) fn keepalived_long(data: &[u8], scratch: &Path) {
-    let [head, middle @ .., tail] = parts(data, 3)[..] else { return };
-    let middle = middle.first().copied().unwrap_or(b"\n");
+    let [head, middle, tail] = parts(data, 3)[..] else { return };
     if reaches_out(data) || middle.is_empty() {
         return;
     }
-    let text = [head, &middle.repeat(LONG / middle.len()), tail].concat();
+    let mut text = head.to_vec();
+    let mut number = 0;
+    while text.len() < LONG {
+        for byte in middle {
+            match byte {
+                b'%' => text.extend(number.to_string().bytes()),
+                byte => text.push(*byte),
+            }
+        }
+        number += 1;
+    }
+    text.extend(tail);
     let path = scratch.join("0");
     std::fs::write(&path, text).expect("a file of ours");
     judge(&load_and_look(&path, &Options::default()), false);

@@ -129,11 +129,18 @@ fn weights(instance: &Instance, scripts: &HashMap<&str, &Script>, findings: &mut
 
 /// A master that takes its time to notice that it is cut off serves beside its successor.
 fn link_delays(config: &Config, findings: &mut Findings) {
+    let longest =
+        |instance: &Instance| instance.interval * u32::from(instance.down_adverts.saturating_sub(1));
+    let mut hastiest: HashMap<&str, &Instance> = HashMap::new();
+    for instance in &config.instances {
+        let known = hastiest.entry(&instance.interface).or_insert(instance);
+        if longest(instance) < longest(known) {
+            *known = instance;
+        }
+    }
     for delay in &config.link_delays {
-        let longest =
-            |instance: &Instance| instance.interval * u32::from(instance.down_adverts.saturating_sub(1));
-        let mut on_it = config.instances.iter().filter(|instance| instance.interface == delay.interface);
-        if let Some(instance) = on_it.find(|instance| delay.down >= longest(instance)) {
+        let hastiest = hastiest.get(delay.interface.as_str());
+        if let Some(instance) = hastiest.filter(|instance| delay.down >= longest(instance)) {
             findings
                 .warning(
                     &delay.at,

@@ -2,16 +2,18 @@
 //! priority nothing moves. As in keepalived such an interface is tracked without its weight, anything else is not
 //! tracked at all; but a file that has only the default weight is tracked too, and any value but 0 is a fault.
 
+use std::collections::HashMap;
+
 use crate::config::diagnostic::{Findings, quoted};
-use crate::config::model::{Instance, Script, TrackItem};
+use crate::config::model::{Instance, TrackItem};
 
 /// The weight of a file that nobody gave one.
 const DEFAULT_OF_FILE: i32 = 1;
 
-/// Drops the weights of `instance`, `because` of that, and says what helps.
+/// Drops the weights of `instance`, `because` of that, and says what helps. `scripts` has the scripts' own weights.
 pub(super) fn drop(
     instance: &mut Instance,
-    scripts: &[Script],
+    scripts: &HashMap<&str, i32>,
     because: &str,
     help: &str,
     findings: &mut Findings,
@@ -22,8 +24,7 @@ pub(super) fn drop(
         track.weight = 0;
     }
     instance.track_scripts.retain(|track| {
-        let own =
-            || scripts.iter().find(|script| script.name == track.name).map_or(0, |script| script.weight);
+        let own = || scripts.get(track.name.as_str()).copied().unwrap_or(0);
         let weighted = track.weight.unwrap_or_else(own) != 0;
         if weighted {
             findings.warning(&track.at, format!("not tracked: its weight cannot count {because}")).help(help);
