@@ -2,7 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::HeaderMap;
 use hyper::body::Bytes;
@@ -11,6 +13,7 @@ use nix::errno::Errno;
 use redis::FromRedisValue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::time::timeout;
 
 use crate::check::processes::connector;
 use crate::control::server::{self as control, Handler};
@@ -26,12 +29,19 @@ use crate::render::store::{Batch, consul, etcd2, file};
 
 /// A node in messages.
 const NODE: &str = "http://127.0.0.1:2379";
+/// Whoever has said nothing for so long has nothing to say.
+const PATIENCE: Duration = Duration::from_millis(50);
+const FOR_EVER: Duration = Duration::MAX;
 /// Room for what a connection has to say before anybody reads it.
 const ROOM: usize = 64 << 10;
 
 /// A datagram from rtnetlink: how many messages are in it, and to how many of so many requests it answers.
 pub fn netlink(datagram: &[u8], requests: usize) -> (usize, usize) {
-    let messages = Messages::of(datagram).map(|part| decode::event(part.kind, part.payload)).count();
+    let mut messages = 0;
+    for part in Messages::of(datagram) {
+        let _ = decode::event(part.kind, part.payload);
+        messages += 1;
+    }
     let mut answers = vec![Err(Refusal::from(Errno::ETIMEDOUT)); requests];
     let _ = settle(datagram, 0, &mut answers);
     let given = answers.iter().filter(|it| it.as_ref().err().map(|it| it.errno) != Some(Errno::ETIMEDOUT));
@@ -78,17 +88,16 @@ pub fn redis(mut bytes: &[u8], keys: &[&str], separator: &str, batch: &mut Batch
     let (names, mut mirror) = (Names::new(separator), Mirror::default());
     while !bytes.is_empty() {
         let value = redis::Parser::new().parse_value(&mut bytes).map_err(|error| error.to_string())?;
-        let fetched = match <Vec<Option<Vec<u8>>>>::from_redis_value_ref(&value) {
-            Ok(values) => {
-                let held = |value: Option<Vec<u8>>| value.map_or(Held::Nothing, Held::Text);
-                let pairs = keys.iter().zip(values);
-                pairs.map(|(key, value)| (key.as_bytes().to_vec(), held(value))).collect()
-            }
-            Err(_) => {
-                let fields = FromRedisValue::from_redis_value(value).map_err(|error| error.to_string())?;
-                let first = keys.first().map(|key| (key.as_bytes().to_vec(), Held::Fields(fields)));
-                first.into_iter().collect()
-            }
+        let values = <Vec<Option<Vec<u8>>>>::from_redis_value_ref(&value);
+        let fetched: Vec<_> = if let Ok(values) = values {
+            let held = |value: Option<Vec<u8>>| value.map_or(Held::Nothing, Held::Text);
+            let pairs = keys.iter().zip(values);
+            pairs.map(|(key, value)| (key.as_bytes().to_vec(), held(value))).collect()
+        } else {
+            let fields: Vec<(Vec<u8>, Vec<u8>)> =
+                FromRedisValue::from_redis_value(value).map_err(|error| error.to_string())?;
+            let first = keys.first().map(|key| (key.as_bytes().to_vec(), Held::Fields(fields)));
+            first.into_iter().collect()
         };
         mirror.apply(&names, fetched, batch);
     }
@@ -113,7 +122,7 @@ fn answer(status: u16, body: &[u8]) -> Answer {
 pub async fn control<H: Handler>(said: &[u8], handler: Arc<H>) -> std::io::Result<Vec<u8>> {
     let (ours, theirs) = UnixStream::pair()?;
     let (reader, writer) = ours.into_split();
-    let ((), heard) = tokio::join!(control::converse(theirs, handler), ask(said, reader, writer));
+    let ((), heard) = tokio::join!(control::converse(theirs, handler), ask(said, reader, writer, FOR_EVER));
     Ok(heard)
 }
 
@@ -132,22 +141,29 @@ impl Pages {
         let (ours, theirs) = tokio::io::duplex(ROOM);
         let (reader, writer) = tokio::io::split(ours);
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 9650));
-        let ((), heard) = tokio::join!(http::serve(theirs, local, self.0.clone()), ask(said, reader, writer));
-        heard
+        let mut serving = pin!(http::serve(theirs, local, self.0.clone()));
+        let mut asking = pin!(ask(said, reader, writer, PATIENCE));
+        tokio::select! {
+            () = &mut serving => asking.await,
+            // A stream of events has no end of its own.
+            heard = &mut asking => heard,
+        }
     }
 }
 
-/// Says it and listens to the end. Whoever does not listen to the end has hung up, which is an answer too.
+/// Says it, and listens to the end or until nothing has come for so long.
 async fn ask(
     said: &[u8],
     mut reader: impl AsyncReadExt + Unpin,
     mut writer: impl AsyncWriteExt + Unpin,
+    patience: Duration,
 ) -> Vec<u8> {
     let mut heard = Vec::new();
     let saying = async {
         let _ = writer.write_all(said).await;
         let _ = writer.shutdown().await;
     };
-    let (_, _) = tokio::join!(reader.read_to_end(&mut heard), saying);
+    let listening = async { while let Ok(Ok(1..)) = timeout(patience, reader.read_buf(&mut heard)).await {} };
+    tokio::join!(listening, saying);
     heard
 }

@@ -43,7 +43,9 @@ const KEPT: usize = 120;
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let known = targets()?;
     if options.list {
-        known.iter().for_each(|name| println!("{name}"));
+        for name in &known {
+            println!("{name}");
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(unknown) = options.targets.iter().find(|name| !known.contains(name)) {

@@ -48,10 +48,14 @@ fn run(routers: usize) -> Run {
 
     // One or more in every fourth LAN, and none next to another in a router.
     let crashed: Vec<usize> = (0..fleet.hosts()).step_by(4 * HOSTS_PER_LAN + 1).collect();
-    crashed.iter().for_each(|host| fleet.crash(*host));
+    for host in &crashed {
+        fleet.crash(*host);
+    }
     let crash = fleet.run_for(2 * longest_down());
     assert_eq!(fleet.in_order(), routers);
-    crashed.iter().for_each(|host| fleet.start(*host));
+    for host in &crashed {
+        fleet.start(*host);
+    }
     let back = fleet.run_for(3 * longest_down());
     assert_eq!(fleet.in_order(), routers);
 
