@@ -6,6 +6,8 @@ mod clock;
 pub mod config;
 pub mod control;
 pub mod election;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guard;
 pub mod histogram;
 pub mod journal;

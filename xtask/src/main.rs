@@ -3,10 +3,12 @@
 mod bench;
 mod chaos;
 mod dist;
+mod fuzz;
 mod programs;
 mod root;
 mod run;
 mod say;
+mod scale;
 mod setup;
 mod test;
 mod tidy;
@@ -36,6 +38,10 @@ enum Verb {
     Bench(bench::Options),
     /// Random faults from a seed, and a witness: never two that answer, and none only for as long as explained.
     Chaos(chaos::Options),
+    /// Give what reads untrusted bytes anything, guided by coverage.
+    Fuzz(fuzz::Options),
+    /// Simulate ten thousand routers on a thousand hosts, and print what it costs each.
+    Scale,
     /// Make the Debian package and the tarball; with `--check`, install and remove the package and see what is left.
     Dist(dist::Options),
     /// Check what the compiler does not: file lengths, module docs, unwraps, clocks, the ABI, manifests.
@@ -49,6 +55,8 @@ fn main() -> ExitCode {
         Verb::Test(options) => test::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::Chaos(options) => chaos::run(&options),
+        Verb::Fuzz(options) => fuzz::run(&options),
+        Verb::Scale => scale::run(),
         Verb::Dist(options) => dist::run(&options),
         Verb::Tidy => tidy::run(),
     };

@@ -111,7 +111,7 @@ fn refuse(stream: &UnixStream, why: &str) {
     let _ = stream.try_write(&encode(&Response::Error(why.to_owned())));
 }
 
-async fn converse<H: Handler>(stream: UnixStream, handler: Arc<H>) {
+pub(crate) async fn converse<H: Handler>(stream: UnixStream, handler: Arc<H>) {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     let mut line = Vec::new();

@@ -15,7 +15,7 @@ pub mod listen;
 mod lookout;
 pub mod observation;
 pub mod page;
-mod routes;
+pub(crate) mod routes;
 pub mod server;
 mod traffic;
 

@@ -41,7 +41,7 @@ const HEADERS: [(HeaderName, &str); 5] = [
 ];
 
 /// What the handlers share.
-pub(super) struct App<O> {
+pub(crate) struct App<O> {
     lookout: Lookout<O>,
     traffic: Arc<Traffic>,
     compat: Option<Compat>,
@@ -51,7 +51,7 @@ pub(super) struct App<O> {
 }
 
 impl<O: Observe> App<O> {
-    pub(super) fn new(observer: Arc<O>, compat: Option<Compat>) -> App<O> {
+    pub(crate) fn new(observer: Arc<O>, compat: Option<Compat>) -> App<O> {
         let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
         App {
             lookout: Lookout::new(observer, PATIENCE),
@@ -76,7 +76,7 @@ impl<O: Observe> App<O> {
 }
 
 /// All that there is.
-pub(super) fn router<O: Observe>(app: Arc<App<O>>) -> Router {
+pub(crate) fn router<O: Observe>(app: Arc<App<O>>) -> Router {
     Router::new()
         .route("/", get(index::<O>))
         .route("/page.css", get(|| async { typed(CSS, page::CSS) }))

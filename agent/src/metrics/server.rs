@@ -19,6 +19,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -163,6 +164,14 @@ async fn converse(stream: TcpStream, router: Router, _place: OwnedSemaphorePermi
     let _ = stream.set_nodelay(true);
     // A socket that does not take the option is watched by the other limits all the same.
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(STALL));
+    serve(stream, local, router).await;
+}
+
+/// Answers whoever is at the other end of `stream`, which was accepted at `local`.
+pub(crate) async fn serve<S>(stream: S, local: SocketAddr, router: Router)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let streams = Arc::new(AtomicBool::new(false));
     let connection = Connection { local, streams: Arc::clone(&streams) };
     let router = TowerToHyperService::new(router);

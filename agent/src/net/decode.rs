@@ -24,7 +24,7 @@ const IFA_LABEL: u16 = 3;
 const IFA_FLAGS: u16 = 8;
 
 /// What a message of the kernel says, or nothing when it is not about a link or an address.
-pub(super) fn event(kind: u16, payload: &[u8]) -> Option<LinkEvent> {
+pub(crate) fn event(kind: u16, payload: &[u8]) -> Option<LinkEvent> {
     match kind {
         RTM_NEWLINK => link(payload).map(LinkEvent::Link),
         RTM_DELLINK => {

@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 
 use crate::net::error::{NetError, errno_of};
-use crate::net::netlink::{Messages, receive};
+use crate::net::netlink::{Messages, errno, receive};
 
 const NLM_F_REQUEST: u16 = 1;
 const NLM_F_ACK: u16 = 4;
@@ -171,7 +171,7 @@ impl Batch {
                 answered += 1;
                 let code = part.payload.first_chunk::<4>().map_or(0, |code| i32::from_ne_bytes(*code));
                 if code != 0 {
-                    return Err(refused(Errno::from_raw(-code)));
+                    return Err(refused(errno(code)));
                 }
             }
         }

@@ -17,7 +17,7 @@
 pub mod address;
 pub mod advert;
 pub mod announce;
-mod decode;
+pub(crate) mod decode;
 pub mod error;
 mod expel;
 pub mod firewall;

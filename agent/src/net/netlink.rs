@@ -153,7 +153,7 @@ impl Netlink {
                         return match (code(part.payload), consistent) {
                             (0, true) => Ok(rows),
                             (0, false) => Err(Errno::EINTR),
-                            (code, _) => Err(Errno::from_raw(-code)),
+                            (code, _) => Err(errno(code)),
                         };
                     }
                     kind => rows.extend(parse(kind, part.payload)),
@@ -190,15 +190,8 @@ impl Netlink {
         while missing > 0 {
             match self.receive(deadline) {
                 Ok(length) => {
-                    for part in Messages::of(self.input.get(..length).unwrap_or_default()) {
-                        // Answers from an earlier exchange that was given up are too far off to be found.
-                        let position =
-                            usize::try_from(part.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
-                        if let (NLMSG_ERROR, Some(answer)) = (part.kind, answers.get_mut(position)) {
-                            *answer = verdict(&part);
-                            missing -= 1;
-                        }
-                    }
+                    let given = settle(self.input.get(..length).unwrap_or_default(), first, answers);
+                    missing = missing.saturating_sub(given);
                 }
                 // Some answers were lost, the rest can still be read.
                 Err(Errno::ENOBUFS) => missing -= 1,
@@ -253,13 +246,27 @@ pub(super) fn receive(socket: &Socket, buffer: &mut [u8]) -> Result<usize, Errno
     if length > buffer.len() { Err(Errno::EMSGSIZE) } else { Ok(length) }
 }
 
+/// Notes the answers in a datagram to requests that are numbered from `first`; how many they were.
+pub(crate) fn settle(datagram: &[u8], first: u32, answers: &mut [Result<(), Refusal>]) -> usize {
+    let mut given = 0;
+    for part in Messages::of(datagram) {
+        // Answers from an earlier exchange that was given up are too far off to be found.
+        let position = usize::try_from(part.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
+        if let (NLMSG_ERROR, Some(answer)) = (part.kind, answers.get_mut(position)) {
+            *answer = verdict(&part);
+            given += 1;
+        }
+    }
+    given
+}
+
 fn verdict(part: &Part<'_>) -> Result<(), Refusal> {
     match code(part.payload) {
         0 => Ok(()),
         code => {
             let attributes = part.payload.get(4 + HEADER..).unwrap_or_default();
             let detail = (part.flags & NLM_F_ACK_TLVS != 0).then(|| sentence(attributes)).flatten();
-            Err(Refusal { errno: Errno::from_raw(-code), detail })
+            Err(Refusal { errno: errno(code), detail })
         }
     }
 }
@@ -275,24 +282,29 @@ fn code(payload: &[u8]) -> i32 {
     payload.first_chunk::<4>().map_or(0, |bytes| i32::from_ne_bytes(*bytes))
 }
 
+/// The error of a code, which the kernel negates.
+pub(super) const fn errno(code: i32) -> Errno {
+    Errno::from_raw(code.wrapping_neg())
+}
+
 /// One message of a datagram.
-pub(super) struct Part<'a> {
+pub(crate) struct Part<'a> {
     /// `RTM_…` or `NLMSG_…`.
-    pub(super) kind: u16,
+    pub(crate) kind: u16,
     flags: u16,
     sequence: u32,
     /// What follows the netlink header.
-    pub(super) payload: &'a [u8],
+    pub(crate) payload: &'a [u8],
 }
 
 /// The messages of a datagram, up to the first damaged one.
-pub(super) struct Messages<'a> {
+pub(crate) struct Messages<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Messages<'a> {
     /// Splits a datagram.
-    pub(super) fn of(datagram: &'a [u8]) -> Self {
+    pub(crate) fn of(datagram: &'a [u8]) -> Self {
         Self { rest: datagram }
     }
 }
@@ -329,6 +341,15 @@ mod tests {
             prop_assert!(parts.count() <= bytes.len() / HEADER);
             prop_assert!(decode::event(kind, &bytes).is_none_or(|_| bytes.len() >= 8));
         }
+    }
+
+    #[test]
+    fn an_error_that_no_kernel_has_is_an_error_all_the_same() {
+        let mut answer = vec![20, 0, 0, 0, 2, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0];
+        answer.extend(i32::MIN.to_ne_bytes());
+        let mut answers = [Ok(()), Ok(())];
+        assert_eq!(settle(&answer, 8, &mut answers), 1);
+        assert!(answers[0].is_ok() && answers[1].is_err());
     }
 
     #[test]

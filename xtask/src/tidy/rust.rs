@@ -51,10 +51,11 @@ pub(super) fn clocks(tree: &Tree) -> Vec<Finding> {
     containing(timed, &WALL_CLOCKS, |word| format!("`{word}`: elections are timed by CLOCK_MONOTONIC alone"))
 }
 
-/// The lab's crate is there for tests; elsewhere they are under `tests/` or in a module of that name.
+/// The lab's crate is there for tests, and a fuzzing target fails by panicking; elsewhere tests are under `tests/` or in a
+/// module of that name.
 fn is_test(file: &File) -> bool {
     let mut parts = file.path.split('/');
-    parts.any(|part| matches!(part, "tests" | "tests.rs" | "benches"))
+    parts.any(|part| matches!(part, "tests" | "tests.rs" | "benches" | "fuzz"))
 }
 
 fn containing<'a>(

@@ -31,7 +31,7 @@ const CONFIRMATION: u8 = 200;
 
 /// Something that happened to a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub(crate) enum Event {
     /// It has a child.
     Forked { parent: i32, child: i32 },
     /// It executed another program.
@@ -147,7 +147,7 @@ fn word(message: &[u8], at: usize) -> Option<u32> {
 }
 
 /// The event in a message. Threads other than a process's first are nobody's business.
-fn parse(message: &[u8]) -> Option<Event> {
+pub(crate) fn parse(message: &[u8]) -> Option<Event> {
     let (index, value) = (word(message, NETLINK_HEADER)?, word(message, NETLINK_HEADER + 4)?);
     if (index, value) != (PROC, PROC) {
         return None;

@@ -5,7 +5,7 @@
 //! [`LOOK`] instead. All of it is done by a thread of its own: on a machine that starts thousands of processes a
 //! second nothing else may have to wait.
 
-mod connector;
+pub(crate) mod connector;
 mod proc;
 mod table;
 

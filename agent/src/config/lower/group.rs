@@ -3,12 +3,12 @@
 //! As in keepalived the members of a group have one fate, so that weights of their own would tear them apart: they
 //! count for nothing unless the group says `sync_group_tracking_weight`. What the group tracks, all of its members do.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::config::diagnostic::{Findings, did_you_mean, quoted};
 use crate::config::keywords::Place;
 use crate::config::lex::Word;
-use crate::config::model::{Group, Instance, Location, Notify, TrackInterface, TrackItem};
+use crate::config::model::{Group, Instance, Location, Notify, TrackInterface, TrackItem, TrackScript};
 use crate::config::tree::Node;
 use vipward_common::wire::PRIORITY_OWNER;
 
@@ -18,6 +18,8 @@ use super::instance::set_notify;
 use super::track::{ItemLine, ScriptLine, Weights};
 use super::{mentions, track, values, walk, weights};
 
+/// What all groups may add to what their members track, each of it for each member.
+const MAX_TRACKED: usize = 1 << 18;
 /// What to do about a weight that does not count.
 const TRACK_ON_GROUP: &str = "track it on the group, or set `sync_group_tracking_weight` there";
 
@@ -100,8 +102,8 @@ fn words(line: &Node) -> impl Iterator<Item = &Word> {
 
 /// What it takes to bring groups and instances together.
 pub(super) struct Joining<'a> {
-    /// Weights of scripts by their names.
-    pub(super) scripts: HashMap<&'a str, i32>,
+    /// The scripts' own weights.
+    pub(super) weights: HashMap<&'a str, i32>,
     /// The blocks of all instances by their names, also of those that were refused.
     pub(super) named: HashMap<&'a str, &'a Node>,
     /// What their blocks say of what is tracked.
@@ -121,6 +123,7 @@ impl Joining<'_> {
             .map(|(place, instance)| (instance.name.clone(), place))
             .collect();
         let mut groups = Vec::new();
+        let mut room = MAX_TRACKED;
         for draft in drafts {
             if let Some(line) = names.get(&draft.name) {
                 self.findings
@@ -136,14 +139,24 @@ impl Joining<'_> {
             let joined: Vec<usize> = members.iter().filter_map(|name| places.get(name).copied()).collect();
             let present: Vec<&Instance> = joined.iter().filter_map(|place| instances.get(*place)).collect();
             self.compare(&draft, &present);
-            let tracked: Vec<_> = draft
+            let scripts = draft
                 .track_scripts
                 .iter()
                 .map(|line| line.clone().settle(&self.defaults.reversed_scripts))
                 .collect();
+            let scripts = last_of_each(scripts, |track: &TrackScript| &track.name);
+            let interfaces = last_of_each(draft.track_interfaces.clone(), |track| &track.name);
             let files = self.items(&draft.track_files, "track_file", &self.defaults.files);
             let processes =
                 self.items(&draft.track_processes, "vrrp_track_process", &self.defaults.processes);
+            let added = scripts.len() + interfaces.len() + files.len() + processes.len();
+            let Some(left) = room.checked_sub(added.saturating_mul(joined.len())) else {
+                let message =
+                    format!("groups make their members track more than {MAX_TRACKED} things in all");
+                self.findings.error(&draft.at, message);
+                continue;
+            };
+            room = left;
             for place in joined {
                 let Some(instance) = instances.get_mut(place) else { continue };
                 let own = self.named.get(instance.name.as_str());
@@ -153,22 +166,12 @@ impl Joining<'_> {
                 }
                 if !draft.weights {
                     let because = format!("in the group {}", quoted(&draft.name));
-                    weights::drop(instance, &self.scripts, &because, TRACK_ON_GROUP, self.findings);
+                    weights::drop(instance, &self.weights, &because, TRACK_ON_GROUP, self.findings);
                 }
-                for track in &tracked {
-                    instance.track_scripts.retain(|own| own.name != track.name);
-                    instance.track_scripts.push(track.clone());
-                }
-                for track in &draft.track_interfaces {
-                    instance.track_interfaces.retain(|own| own.name != track.name);
-                    instance.track_interfaces.push(track.clone());
-                }
-                for (own, tracked) in
-                    [(&mut instance.track_files, &files), (&mut instance.track_processes, &processes)]
-                {
-                    own.retain(|own| !tracked.iter().any(|track| track.name == own.name));
-                    own.extend(tracked.iter().cloned());
-                }
+                take_over(&mut instance.track_scripts, &scripts, |track| &track.name);
+                take_over(&mut instance.track_interfaces, &interfaces, |track| &track.name);
+                take_over(&mut instance.track_files, &files, |track| &track.name);
+                take_over(&mut instance.track_processes, &processes, |track| &track.name);
             }
             let smtp_alert = draft.smtp_alert.unwrap_or_else(|| self.defaults.mail.alerts());
             groups.push(Group { name: draft.name, at: draft.at, members, notify: draft.notify, smtp_alert });
@@ -240,6 +243,22 @@ impl Joining<'_> {
             );
         }
     }
+}
+
+/// The last of those that have one name, in their order.
+fn last_of_each<T>(mut all: Vec<T>, name: fn(&T) -> &str) -> Vec<T> {
+    let mut seen = HashSet::new();
+    all.reverse();
+    all.retain(|one| seen.insert(name(one).to_owned()));
+    all.reverse();
+    all
+}
+
+/// Puts what a group tracks behind what its member does, in the place of what that says of the same.
+fn take_over<T: Clone>(own: &mut Vec<T>, tracked: &[T], name: fn(&T) -> &str) {
+    let names: HashSet<&str> = tracked.iter().map(name).collect();
+    own.retain(|one| !names.contains(name(one)));
+    own.extend_from_slice(tracked);
 }
 
 #[cfg(test)]

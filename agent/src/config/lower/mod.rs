@@ -96,8 +96,9 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     let pace_groups = pace_groups.into_iter();
     let pace_groups = pace_groups.filter_map(|node| sending::pace_group(node, defaults.pace, findings));
     let pacing = Pacing { default: defaults.pace, groups: pace_groups.collect() };
-    let script_weights = scripts.iter().rev().map(|script| (script.name.as_str(), script.weight)).collect();
-    let mut joining = group::Joining { scripts: script_weights, named, defaults: &defaults, findings };
+    // Of two of one name the first counts.
+    let weights = scripts.iter().rev().map(|script| (script.name.as_str(), script.weight)).collect();
+    let mut joining = group::Joining { weights, named, defaults: &defaults, findings };
     let groups = joining.join(groups, &mut instances);
     Config {
         globals: defaults.globals,

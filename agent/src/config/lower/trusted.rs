@@ -2,6 +2,7 @@
 //! not know and passes over it, but takes the end of an unknown block for the end of the instance: so the routers may
 //! all stand in the keyword's line, and a block is for who has no keepalived to share the file with.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use crate::config::diagnostic::{Findings, did_you_mean, quoted};
@@ -102,8 +103,9 @@ pub(super) fn settle(draft: &Draft, family: Family, findings: &mut Findings) {
         let message = format!("{} is not of the family of the instance's virtual addresses", router.address);
         findings.error(&router.at, message);
     }
-    for (place, router) in draft.trusted.iter().enumerate() {
-        if draft.trusted.iter().take(place).any(|earlier| earlier.address == router.address) {
+    let mut named = HashSet::new();
+    for router in &draft.trusted {
+        if !named.insert(router.address) {
             findings.error(&router.at, format!("{} is named already", router.address));
         }
     }

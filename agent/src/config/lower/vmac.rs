@@ -1,6 +1,6 @@
 //! `use_vmac`: the interface with the virtual MAC, and which VIPs it carries.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::config::diagnostic::{Findings, quoted};
 use crate::config::lex::Word;
@@ -101,14 +101,20 @@ pub(super) fn name_all(instances: &mut [Instance], prefix: &str, findings: &mut 
             findings.error(&vmac.at, format!("another `use_vmac` has the name {}", quoted(&vmac.name)));
         }
     }
+    // By VRID, the first number that has not been tried: all before it are taken.
+    let mut untried: HashMap<u8, u32> = HashMap::new();
     for instance in instances {
         let Some(vmac) = &mut instance.vmac else { continue };
-        if vmac.name.is_empty() {
-            let vrid = instance.vrid;
-            let names = std::iter::once(format!("{prefix}.{vrid}"))
-                .chain((1..).map(|number| format!("{prefix}{number}.{vrid}")));
-            vmac.name = names.into_iter().find(|name| !taken.contains(name)).unwrap_or_default();
-            taken.insert(vmac.name.clone());
+        let number = untried.entry(instance.vrid).or_default();
+        while vmac.name.is_empty() {
+            let name = match *number {
+                0 => format!("{prefix}.{}", instance.vrid),
+                number => format!("{prefix}{number}.{}", instance.vrid),
+            };
+            *number += 1;
+            if taken.insert(name.clone()) {
+                vmac.name = name;
+            }
         }
         let carried = |vip: &&mut Vip| vip.dev.is_none() && Family::of(vip.address) == instance.family;
         for vip in instance.vips.iter_mut().filter(carried) {

@@ -10,7 +10,7 @@ use crate::config::model::{Instance, TrackItem};
 /// The weight of a file that nobody gave one.
 const DEFAULT_OF_FILE: i32 = 1;
 
-/// Drops the weights of `instance`, `because` of that, and says what helps.
+/// Drops the weights of `instance`, `because` of that, and says what helps. `scripts` has the scripts' own weights.
 pub(super) fn drop(
     instance: &mut Instance,
     scripts: &HashMap<&str, i32>,

@@ -1,4 +1,5 @@
 //! From text to the model, what takes more than one file of code.
 
 mod document;
+mod large;
 mod network;

@@ -36,15 +36,15 @@ pub(super) struct Consul {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry {
+pub(crate) struct Entry {
     key: String,
     value: Option<String>,
 }
 
 /// What is below a prefix.
-struct Found {
+pub(crate) struct Found {
     index: u64,
-    entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
 }
 
 impl Consul {
@@ -157,7 +157,7 @@ impl Consul {
     }
 }
 
-fn found(answer: &Answer) -> Result<Found, String> {
+pub(crate) fn found(answer: &Answer) -> Result<Found, String> {
     let index = answer.number("x-consul-index").ok_or("there is no X-Consul-Index")?;
     let entries = match answer.status {
         200 => serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?,
@@ -170,7 +170,7 @@ fn found(answer: &Answer) -> Result<Found, String> {
 
 impl Entry {
     /// Path and value, unless it is not one of ours: a query for `a` also finds `a2`, and folders end with a slash.
-    fn decode(&self, url: &str, prefixes: &Prefixes) -> Result<Option<(String, Vec<u8>)>, Error> {
+    pub(crate) fn decode(&self, url: &str, prefixes: &Prefixes) -> Result<Option<(String, Vec<u8>)>, Error> {
         let path = canonical(&self.key);
         if self.key.ends_with('/') || !prefixes.covers(&path) {
             return Ok(None);
@@ -183,7 +183,7 @@ impl Entry {
 }
 
 /// Puts `entries` in the place of all that is below `prefix`.
-fn exchange(batch: &mut Batch<'_>, prefix: &str, entries: &[(String, Vec<u8>)]) {
+pub(crate) fn exchange(batch: &mut Batch<'_>, prefix: &str, entries: &[(String, Vec<u8>)]) {
     let now: std::collections::HashSet<&str> = entries.iter().map(|(path, _)| path.as_str()).collect();
     let keys = batch.keys();
     let before = keys.under(prefix).chain(keys.unreadable(prefix)).map(|(path, _)| path);

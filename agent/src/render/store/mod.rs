@@ -4,20 +4,20 @@
 //! everything, then applies the store's own events, and survives whatever happens to the store: see [`follow`].
 
 mod backoff;
-mod consul;
+pub(crate) mod consul;
 mod env;
 mod error;
 mod etcd;
 pub(crate) mod etcd2;
 pub(crate) mod etcd3;
-mod file;
+pub(crate) mod file;
 mod follow;
 mod health;
 pub(crate) mod http;
 mod live;
 mod options;
-mod prefixes;
-mod redis;
+pub(crate) mod prefixes;
+pub(crate) mod redis;
 mod tls;
 mod zookeeper;
 

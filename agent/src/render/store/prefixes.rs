@@ -4,10 +4,10 @@ use crate::render::keys::canonical;
 
 /// The prefixes that are watched: canonical, sorted, none within another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Prefixes(Vec<String>);
+pub(crate) struct Prefixes(Vec<String>);
 
 impl Prefixes {
-    pub(super) fn new<S: AsRef<str>>(prefixes: &[S]) -> Prefixes {
+    pub(crate) fn new<S: AsRef<str>>(prefixes: &[S]) -> Prefixes {
         let mut all: Vec<String> = prefixes.iter().map(|prefix| canonical(prefix.as_ref())).collect();
         all.sort();
         all.dedup();

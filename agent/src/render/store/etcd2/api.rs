@@ -17,6 +17,9 @@ pub(crate) mod code {
     pub(crate) const EVENT_INDEX_CLEARED: u64 = 401;
 }
 
+/// Characters of a server's own words that a message repeats.
+const MOST_CHARS: usize = 200;
+
 /// A key or directory.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -140,7 +143,9 @@ pub(crate) fn judge(url: &str, answer: &Answer) -> Result<Result<Action, Fault>,
 
 impl Fault {
     pub(crate) fn error(&self, url: &str) -> Error {
-        let why = format!("{} ({})", self.message, self.cause);
+        // Whatever the server says goes into a log.
+        let short = |text: &str| text.chars().take(MOST_CHARS).collect::<String>();
+        let why = format!("{} ({})", short(&self.message), short(&self.cause));
         let node = url.to_owned();
         match self.error_code {
             code::UNAUTHORIZED => Error::Refused { node, why },
@@ -151,4 +156,15 @@ impl Fault {
 
 pub(crate) fn garbage(url: &str, why: &str) -> Error {
     Error::Garbage { node: url.to_owned(), store: "etcd v2", why: why.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_does_not_fill_the_log() {
+        let fault = Fault { error_code: 300, message: "m".repeat(100_000), ..Fault::default() };
+        assert!(fault.error("http://127.0.0.1").to_string().len() < 1_000);
+    }
 }

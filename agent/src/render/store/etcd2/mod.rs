@@ -3,8 +3,8 @@
 //! One long poll for each prefix, each from the index after the last event that it has seen, so that nothing is lost
 //! between two polls. The server keeps a thousand events: whoever asks for older ones is told so and reads again.
 
-mod api;
-mod poll;
+pub(crate) mod api;
+pub(crate) mod poll;
 
 use std::time::Duration;
 

@@ -81,14 +81,14 @@ pub(super) async fn once<'a>(
 }
 
 /// An event.
-pub(super) struct Event(Action);
+pub(crate) struct Event(pub(crate) Action);
 
 impl Event {
     pub(super) fn index(&self) -> u64 {
         self.0.node.modified_index
     }
 
-    pub(super) fn apply(&self, batch: &mut Batch<'_>) {
+    pub(crate) fn apply(&self, batch: &mut Batch<'_>) {
         let Some(key) = &self.0.node.key else { return };
         let gone = matches!(self.0.kind.as_str(), "delete" | "expire" | "compareAndDelete");
         match self.0.node.dir {

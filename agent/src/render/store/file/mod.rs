@@ -5,7 +5,7 @@
 //! the last good keys stay.
 
 mod notice;
-mod parse;
+pub(crate) mod parse;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};

@@ -32,7 +32,7 @@ impl Format {
 }
 
 /// Enters the keys of a file that are at or below `prefixes`.
-pub(super) fn enter(path: &Path, text: &str, prefixes: &Prefixes, keys: &mut Keys) -> Result<(), Error> {
+pub(crate) fn enter(path: &Path, text: &str, prefixes: &Prefixes, keys: &mut Keys) -> Result<(), Error> {
     let wrong = |why: String| Error::File { path: path.to_owned(), why };
     let format = Format::of(path)
         .ok_or_else(|| wrong("the name must end in .yaml, .yml, .json or .toml".to_owned()))?;

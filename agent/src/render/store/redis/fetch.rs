@@ -18,12 +18,12 @@ const NO_TEXT: &str = "the key is not UTF-8";
 
 /// How names of keys and paths belong together.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
+pub(crate) struct Names {
     separator: String,
 }
 
 impl Names {
-    pub(super) fn new(separator: &str) -> Names {
+    pub(crate) fn new(separator: &str) -> Names {
         Names { separator: separator.to_owned() }
     }
 
@@ -61,7 +61,7 @@ impl Names {
 }
 
 /// What a key holds.
-pub(super) enum Held {
+pub(crate) enum Held {
     Nothing,
     Text(Vec<u8>),
     Fields(Vec<(Vec<u8>, Vec<u8>)>),
@@ -69,7 +69,7 @@ pub(super) enum Held {
 
 /// Which fields of which hash are among the keys: fields that go must be told from keys that stay.
 #[derive(Debug, Default)]
-pub(super) struct Mirror {
+pub(crate) struct Mirror {
     hashes: HashMap<Vec<u8>, BTreeSet<String>>,
 }
 
@@ -125,7 +125,7 @@ impl Mirror {
     }
 
     /// Changes the tree to what was fetched.
-    pub(super) fn apply(&mut self, names: &Names, fetched: Vec<(Vec<u8>, Held)>, batch: &mut Batch<'_>) {
+    pub(crate) fn apply(&mut self, names: &Names, fetched: Vec<(Vec<u8>, Held)>, batch: &mut Batch<'_>) {
         for (key, held) in fetched {
             let (path, text) = names.path(&key);
             let before = self.hashes.remove(&key);

@@ -5,7 +5,7 @@
 //! are off, which is Redis's default, that is said once and everything is read every few seconds instead.
 
 mod connect;
-mod fetch;
+pub(crate) mod fetch;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
