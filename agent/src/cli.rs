@@ -1,6 +1,7 @@
 //! The command line. Every option of the agent and of `check`, and where the agent is, can also be given as an environment
 //! variable `VIPWARD_…`; how one answer of `status` is shown cannot.
 
+mod look;
 mod render;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use crate::kernel::Choice;
 use crate::kv::args::Kv;
 use crate::metrics::{Compat, MetricsAddress};
 
+pub use look::{Doctor, Monitor};
 pub use render::{NginxCheck, RenderOptions};
 
 /// Where keepalived's users have their configuration.
@@ -44,6 +46,12 @@ pub enum Command {
     Check(Check),
     /// Show who is master, and why
     Status(Status),
+    /// Look for what keeps adverts from being sent, heard and acted upon: exit 0 if all is well, 1 with warnings, 2 with
+    /// errors
+    Doctor(Doctor),
+    /// Show adverts and address announcements as they pass by, with what is wrong about each
+    #[command(long_about = look::MONITOR)]
+    Monitor(Monitor),
     /// Make the running agent read its configuration again
     Reload(RunDir),
     /// Hand over to the others, and take nothing over before them; exit 1 if nobody takes over

@@ -5,13 +5,14 @@ use core::ops::{Deref, DerefMut};
 
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::bindings::{bpf_spin_lock, bpf_timer};
-use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, RingBuf};
+use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, PerfEventByteArray, RingBuf};
 use aya_ebpf::helpers::{bpf_spin_lock as acquire, bpf_spin_unlock as release};
 use aya_ebpf::macros::btf_map;
+use aya_ebpf::programs::XdpContext;
 use vipward_common::abi::{
-    self, Counters, Event, FLAG_CHECK_PEER, FLAG_UNICAST, Heard, MAX_PEERS, MAX_ROUTERS, MAX_STRANGERS,
-    MAX_VIPS, Peer, PeerKey, RING_BYTES, RouterKey, Rules, STRANGER_PERIOD, Stranger, StrangerKey, Tenure,
-    VipKey,
+    self, Copied, Counters, Event, FLAG_CHECK_PEER, FLAG_UNICAST, Heard, MAX_PEERS, MAX_ROUTERS,
+    MAX_STRANGERS, MAX_VIPS, Peer, PeerKey, RING_BYTES, RouterKey, Rules, STRANGER_PERIOD, Stranger,
+    StrangerKey, Tap, Tenure, VipKey,
 };
 use vipward_common::lease::Lease;
 use vipward_common::reason::{Fenced, Reason};
@@ -43,6 +44,13 @@ static STRANGERS: HashMap<StrangerKey, Stranger, { MAX_STRANGERS as usize }> = H
 /// The virtual addresses that are served only under a lease, and the slot of their router.
 #[btf_map]
 static VIPS: HashMap<VipKey, u32, { MAX_VIPS as usize }> = HashMap::new();
+
+/// Who gets copies of what is consumed.
+#[btf_map]
+static TAP: Array<Tap, 1> = Array::new();
+/// The copies. A reader that ends takes its place in here with it.
+#[btf_map]
+static COPIES: PerfEventByteArray = PerfEventByteArray::new();
 
 /// [`abi::Router`] with the kernel's own types in it, which the verifier knows by their names.
 #[repr(C)]
@@ -277,4 +285,20 @@ pub(crate) fn count_arm_failed(slot: u32) {
     if let Some(counters) = counters(slot) {
         counters.arm_failed += 1;
     }
+}
+
+/// Until when copies are made, 0 if none are.
+#[inline(always)]
+pub(crate) fn tap_until() -> u64 {
+    // SAFETY: an element of the array, which never goes away; the reader writes it whole.
+    TAP.get_ptr_mut(0).map_or(0, |tap| unsafe { (&raw const (*tap).until).read_volatile() })
+}
+
+/// Hands `length` bytes of the frame to the reader on this CPU, if there is one.
+#[inline(always)]
+pub(crate) fn copy(ctx: &XdpContext, copied: &Copied, length: u32) {
+    // SAFETY: repr(C) without padding, and it lives until the call returns.
+    let head =
+        unsafe { core::slice::from_raw_parts(core::ptr::from_ref(copied).cast(), size_of::<Copied>()) };
+    COPIES.output(ctx, head, length);
 }
