@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::control::protocol::Level;
 use crate::kernel::Choice;
 use crate::kv::args::Kv;
 use crate::metrics::{Compat, MetricsAddress};
@@ -58,6 +59,8 @@ pub enum Command {
     Drain(RunDir),
     /// The end of that
     Undrain(RunDir),
+    /// Change what a running agent logs, until it ends
+    LogLevel(LogLevel),
     /// Announce a restart: when the agent is stopped within that time, its VIPs stay for the next one
     Hold(Hold),
     /// Remove what an agent that will not come back left in the kernel: XDP programs, fences, VIPs
@@ -117,10 +120,10 @@ pub struct Run {
     /// Only render; keep no VIP, whatever keepalived.conf there is
     #[arg(long, env = "VIPWARD_RENDER_ONLY")]
     pub render_only: bool,
-    /// How log lines look
-    #[arg(long, env = "VIPWARD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
-    pub log_format: LogFormat,
-    /// Least severe level that is logged: error, warn, info, debug or trace
+    /// How log lines look, and where they go; by default to the journal if systemd started this, else text to stderr
+    #[arg(long, env = "VIPWARD_LOG_FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
+    /// Least severe level that is logged: error, warn, info, debug or trace; see `vipward log-level` for a running agent
     #[arg(long, env = "VIPWARD_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     pub log_level: tracing::Level,
     /// What is rendered beside the election
@@ -191,6 +194,8 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line
     Json,
+    /// Entries of systemd's journal, with fields such as INSTANCE and STATE
+    Journal,
 }
 
 /// Options of `vipward check`.
@@ -222,6 +227,18 @@ pub struct Status {
     /// Show again whenever something changes, until Ctrl-C
     #[arg(long)]
     pub watch: bool,
+}
+
+/// Options of `vipward log-level`.
+#[derive(Debug, Args)]
+pub struct LogLevel {
+    /// Which agent to ask
+    #[command(flatten)]
+    pub run_dir: RunDir,
+    /// Least severe level that is logged. The XDP program's own messages are there only if the agent was started with
+    /// `--log-level debug` or `trace`
+    #[arg(value_name = "LEVEL", value_enum)]
+    pub level: Level,
 }
 
 /// Options of `vipward hold`.

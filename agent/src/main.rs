@@ -61,6 +61,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Reload(run_dir) => verbs::reload(&run_dir.run_dir).map(|()| 0),
         Command::Drain(run_dir) => verbs::drain(&run_dir.run_dir),
         Command::Undrain(run_dir) => verbs::undrain(&run_dir.run_dir).map(|()| 0),
+        Command::LogLevel(options) => verbs::log_level(&options.run_dir.run_dir, options.level).map(|()| 0),
         Command::Hold(options) => verbs::hold(&options.run_dir.run_dir, options.keep).map(|()| 0),
         Command::Unfence(run_dir) => verbs::unfence(&run_dir.run_dir).map(|()| 0),
         Command::Guard(options) => guard::run(options.leases, options.keep).map(|()| 0),

@@ -52,6 +52,10 @@ impl Handler for Agent {
     async fn hold(&self, keep: Duration) -> Result<String, String> {
         Ok(format!("hold {keep:?}"))
     }
+
+    fn log_level(&self, level: Level) -> Result<String, String> {
+        Ok(format!("log {level:?}"))
+    }
 }
 
 /// A served run directory; blocking clients run on threads of their own.

@@ -1,7 +1,6 @@
 //! What the network card does with packets before the program sees them.
 
 use std::fs;
-use std::path::Path;
 
 use super::finding::Finding;
 use super::place::Place;
@@ -22,7 +21,8 @@ pub(super) struct Seen {
 
 /// Looks at one interface.
 pub(super) fn look(place: &Place) -> Seen {
-    let exists = Path::new("/sys/class/net").join(&place.interface).exists();
+    // Not by /sys, which may be another network namespace's.
+    let exists = nix::net::if_::if_nametoindex(place.interface.as_str()).is_ok();
     Seen {
         card: exists.then(|| Card::of(&place.interface).unwrap_or_default()),
         vlans: vlans(&fs::read_to_string(VLANS).unwrap_or_default(), &place.interface),
