@@ -73,6 +73,7 @@ pub(super) fn check(place: &Place, seen: &Seen, loads: &Result<(), String>) -> V
 
 fn lesser(path: Datapath, why: &str, seen: &Seen) -> Finding {
     match path {
+        _ if why == kernel::ASKED_FOR => Finding::note(CHECK, format!("{}: {why}", path.name())),
         Datapath::Socket => Finding::warning(
             CHECK,
             format!("adverts are received by a raw socket, which wakes the agent and knows no fence: {why}"),
@@ -148,6 +149,9 @@ mod tests {
             "{message}"
         );
         assert_eq!(first(&used(Datapath::Socket, true), &Ok(())).0, Severity::Warning);
+        let asked =
+            Seen { in_use: Some((Datapath::Socket, Some(kernel::ASKED_FOR.into()))), ..Seen::default() };
+        assert_eq!(first(&asked, &Ok(())).0, Severity::Note);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::Serialize;
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// As it should be.
+    #[serde(rename = "ok")]
     Fine,
     /// Good to know.
     Note,

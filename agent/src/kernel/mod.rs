@@ -39,7 +39,7 @@ use vipward_common::lease::Lease;
 
 pub use error::KernelError;
 pub(crate) use leases::Leases;
-pub use paths::{Attachment, Paths};
+pub use paths::{ASKED_FOR, Attachment, Paths};
 pub use report::Report;
 pub use socket::SocketPath;
 pub use tap::{Copy, Tap, program_name};

@@ -59,7 +59,7 @@ fn real_faults_are_found_and_their_remedies_help() -> Result<()> {
     make_lan(&pair.b.host)?;
     pair.b.host.ip("route add default via 10.78.0.2 dev lan0\n")?;
     pair.b.host.namespace().sysctl("net/ipv4/conf/eth0/rp_filter", "1")?;
-    let rules = "table inet guard { chain input { type filter hook input priority 0; meta l4proto 112 counter drop; } }";
+    let rules = "table inet guard { chain input { type filter hook input priority 0; meta l4proto 112 counter drop; }; }";
     let made = on(&pair.b.host, &["nft", rules])?;
     ensure!(made.status.success(), "{made:?}");
 
@@ -94,9 +94,10 @@ fn a_running_agent_is_asked_and_not_disturbed() -> Result<()> {
     let pair = Pair::settled(Form::V3, Kind::Keepalived, Kind::Vipward("xdp-generic"))?;
     let (_, found) = visit(&pair, Side::B)?;
     let path = found.iter().find(|finding| finding["check"] == "datapath").context("datapath")?;
-    pair.ensure(path["message"].as_str().is_some_and(|words| words.starts_with("generic XDP")), || {
-        format!("{found:#?}")
-    })?;
+    pair.ensure(
+        path["message"].as_str().is_some_and(|words| words.starts_with("xdp-generic: asked for")),
+        || format!("{found:#?}"),
+    )?;
     pair.ensure(has(&found, "ok", "segment", "adverts of 10.77.0.1 reach this host"), || {
         format!("{found:#?}")
     })?;
