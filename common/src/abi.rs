@@ -32,9 +32,9 @@ pub mod names {
     pub const STRANGERS: &str = "STRANGERS";
     /// [`super::VipKey`] → [`super::Router::slot`] of the router that it belongs to.
     pub const VIPS: &str = "VIPS";
-    /// One element: [`super::Tap`].
+    /// One element: [`crate::tap::Tap`].
     pub const TAP: &str = "TAP";
-    /// Where copies for the reader of the tap go: a [`super::Copied`], then the frame.
+    /// Where copies for the reader of the tap go: a [`crate::tap::Copied`], then the frame.
     pub const COPIES: &str = "COPIES";
     /// The maps that outlive the agent.
     pub const PINNED: [&str; 2] = [LEASES, VIPS];
@@ -401,41 +401,10 @@ pub struct Tenure {
     pub reserved: u32,
 }
 
-/// Who gets copies of the adverts that the program consumes. The reader renews it, so that one which dies is soon forgotten.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct Tap {
-    /// Until when copies are made; 0 while nobody reads.
-    pub until: u64,
-    /// Process that reads them.
-    pub reader: u32,
-    /// Zero.
-    pub reserved: u32,
-}
-
-/// Longest part of a frame that is copied: headers with two tags and IPv4 options, and the longest message.
-pub const MAX_COPY: u32 = 2048;
-/// [`Copied::verdict`]: the advert passed all checks. Otherwise it is the number of a [`crate::reason::Reason`].
-pub const VERDICT_ACCEPTED: u32 = u32::MAX;
-
-/// What stands in front of a copied frame.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct Copied {
-    /// Where it arrived.
-    pub ifindex: u32,
-    /// Bytes of the frame that follow; what comes after them is padding.
-    pub length: u32,
-    /// What the program made of it.
-    pub verdict: u32,
-    /// Zero.
-    pub reserved: u32,
-}
-
 #[cfg(feature = "user")]
 mod pod {
     use super::{
-        Command, Counters, Heard, Peer, PeerKey, Router, RouterKey, Rules, Stranger, StrangerKey, Tap, VipKey,
+        Command, Counters, Heard, Peer, PeerKey, Router, RouterKey, Rules, Stranger, StrangerKey, VipKey,
     };
 
     // SAFETY: repr(C), integers and byte arrays only, no implicit padding (see the size assertions).
@@ -460,8 +429,6 @@ mod pod {
     unsafe impl aya::Pod for StrangerKey {}
     // SAFETY: as above.
     unsafe impl aya::Pod for Stranger {}
-    // SAFETY: as above.
-    unsafe impl aya::Pod for Tap {}
 }
 
 /// Fails to compile when a struct has implicit padding or changed its size: the sum of the fields is written out.
@@ -477,8 +444,6 @@ const _: () = {
     assert!(size_of::<Stranger>() == 8 + 16 + 6 + 1 + 1);
     assert!(size_of::<VipKey>() == 4 + 1 + 3 + 16);
     assert!(size_of::<Tenure>() == 16 + 12 + 4);
-    assert!(size_of::<Tap>() == 8 + 4 + 4);
-    assert!(size_of::<Copied>() == 4 * 4);
     assert!(size_of::<Router>() == 16 + 4 + 4 + 8 + size_of::<Rules>() + size_of::<Heard>());
     assert!(size_of::<Command>() == 12 + 4 + 2 * 8 + size_of::<Rules>());
 };

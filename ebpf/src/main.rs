@@ -36,8 +36,9 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use aya_log_ebpf::{debug, trace};
-use vipward_common::abi::{VERDICT_ACCEPTED, WHAT_ADDRESSES, WHAT_INTERVAL};
+use vipward_common::abi::{WHAT_ADDRESSES, WHAT_INTERVAL};
 use vipward_common::reason::Reason;
+use vipward_common::tap::VERDICT_ACCEPTED;
 
 use crate::frame::Frame;
 use crate::message::Message;

@@ -10,12 +10,13 @@ use aya_ebpf::helpers::{bpf_spin_lock as acquire, bpf_spin_unlock as release};
 use aya_ebpf::macros::btf_map;
 use aya_ebpf::programs::XdpContext;
 use vipward_common::abi::{
-    self, Copied, Counters, Event, FLAG_CHECK_PEER, FLAG_UNICAST, Heard, MAX_PEERS, MAX_ROUTERS,
-    MAX_STRANGERS, MAX_VIPS, Peer, PeerKey, RING_BYTES, RouterKey, Rules, STRANGER_PERIOD, Stranger,
-    StrangerKey, Tap, Tenure, VipKey,
+    self, Counters, Event, FLAG_CHECK_PEER, FLAG_UNICAST, Heard, MAX_PEERS, MAX_ROUTERS, MAX_STRANGERS,
+    MAX_VIPS, Peer, PeerKey, RING_BYTES, RouterKey, Rules, STRANGER_PERIOD, Stranger, StrangerKey, Tenure,
+    VipKey,
 };
 use vipward_common::lease::Lease;
 use vipward_common::reason::{Fenced, Reason};
+use vipward_common::tap::{Copied, Tap};
 
 use crate::parse::Packet;
 use crate::watch::Accepted;

@@ -3,7 +3,7 @@
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::programs::XdpContext;
-use vipward_common::abi::{Copied, MAX_COPY};
+use vipward_common::tap::{Copied, MAX_COPY};
 
 use crate::maps;
 

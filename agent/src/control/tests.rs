@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use super::client::{ClientError, Connection, request};
-use super::protocol::{MAX_CONNECTIONS, MAX_REQUEST, ReloadReport, Request, Response};
+use super::protocol::{Level, MAX_CONNECTIONS, MAX_REQUEST, ReloadReport, Request, Response};
 use super::rundir::{RunDir, SOCKET};
 use super::server::{Handler, Server};
 use super::show::{Show, status_on};

@@ -7,7 +7,8 @@ use aya::maps::perf::{PerfEvent, PerfEventArrayBuffer};
 use aya::maps::{Array, Map, MapData, MapError, MapInfo, PerfEventArray};
 use aya::programs::loaded_programs;
 use aya::util::online_cpus;
-use vipward_common::abi::{self, Copied, names};
+use vipward_common::abi::names;
+use vipward_common::tap::{self, Copied};
 
 use super::error::{KernelError, chain};
 use crate::clock::now;
@@ -22,13 +23,13 @@ const PAGES: usize = 16;
 pub struct Copy {
     /// What the program says of it.
     pub copied: Copied,
-    /// The frame, or the first [`abi::MAX_COPY`] bytes of it.
+    /// The frame, or the first [`tap::MAX_COPY`] bytes of it.
     pub frame: Vec<u8>,
 }
 
 /// The reader of one program's copies. The program stops copying when it is dropped, or soon after it died.
 pub struct Tap {
-    switch: Array<MapData, abi::Tap>,
+    switch: Array<MapData, tap::Tap>,
     buffers: Vec<PerfEventArrayBuffer<MapData>>,
 }
 
@@ -37,7 +38,7 @@ impl Tap {
     pub fn open(program: u32) -> Result<Option<Tap>, KernelError> {
         let Some(maps) = maps(program)? else { return Ok(None) };
         let map = |id| MapData::from_id(id).map_err(refused("open"));
-        let mut switch: Array<MapData, abi::Tap> =
+        let mut switch: Array<MapData, tap::Tap> =
             Array::try_from(Map::Array(map(maps.switch)?)).map_err(refused("open"))?;
         claim(&mut switch)?;
         let mut copies =
@@ -79,11 +80,11 @@ impl Tap {
 impl Drop for Tap {
     fn drop(&mut self) {
         // Otherwise it ends with its term.
-        let _ = self.switch.set(0, abi::Tap::default(), 0);
+        let _ = self.switch.set(0, tap::Tap::default(), 0);
     }
 }
 
-fn claim(switch: &mut Array<MapData, abi::Tap>) -> Result<(), KernelError> {
+fn claim(switch: &mut Array<MapData, tap::Tap>) -> Result<(), KernelError> {
     let (own, at) = (std::process::id(), now().0);
     let before = switch.get(&0, 0).map_err(refused("read"))?;
     if before.until > at && before.reader != own {
@@ -92,7 +93,7 @@ fn claim(switch: &mut Array<MapData, abi::Tap>) -> Result<(), KernelError> {
             before.reader
         )));
     }
-    let tap = abi::Tap { until: at.saturating_add(TERM), reader: own, reserved: 0 };
+    let tap = tap::Tap { until: at.saturating_add(TERM), reader: own, reserved: 0 };
     switch.set(0, tap, 0).map_err(refused("set"))
 }
 
@@ -151,10 +152,10 @@ mod tests {
     #[test]
     fn a_record_is_taken_apart() {
         let record = |length: u32, frame: &[u8]| {
-            let head = [7, length, abi::VERDICT_ACCEPTED, 0].map(u32::to_ne_bytes).concat();
+            let head = [7, length, tap::VERDICT_ACCEPTED, 0].map(u32::to_ne_bytes).concat();
             [head, frame.to_vec()].concat()
         };
-        let copied = Copied { ifindex: 7, length: 3, verdict: abi::VERDICT_ACCEPTED, reserved: 0 };
+        let copied = Copied { ifindex: 7, length: 3, verdict: tap::VERDICT_ACCEPTED, reserved: 0 };
         assert_eq!(copy(&record(3, b"abc\0\0")), Some(Copy { copied, frame: b"abc".to_vec() }));
         for bad in [record(4, b"abc"), record(u32::MAX, b"abc"), Vec::new(), vec![0; 15]] {
             assert_eq!(copy(&bad), None, "{bad:?}");

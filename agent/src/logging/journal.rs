@@ -210,7 +210,7 @@ mod tests {
             warn!("two\nlines");
             debug!("{}", "é".repeat(MAX_VALUE));
         });
-        let mut next = || {
+        let next = || {
             let mut buffer = vec![0; 1 << 20];
             let length = journal.recv(&mut buffer).expect("an entry");
             fields(&buffer[..length])
@@ -230,8 +230,8 @@ mod tests {
         assert!(transition["CODE_FILE"].ends_with("journal.rs"), "{transition:?}");
         let warning = next();
         assert_eq!((warning["MESSAGE"].as_str(), warning["PRIORITY"].as_str()), ("two\nlines", "4"));
-        let long = next();
-        assert!(long["MESSAGE"].len() <= MAX_VALUE && long["PRIORITY"] == "7");
+        let third = next();
+        assert!(third["MESSAGE"].len() <= MAX_VALUE && third["PRIORITY"] == "7");
         drop(flush);
     }
 

@@ -4,8 +4,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use vipward_common::abi::{Address, FLAG_UNICAST, PeerKey, Rules, VERDICT_ACCEPTED};
+use vipward_common::abi::{Address, FLAG_UNICAST, PeerKey, Rules};
 use vipward_common::reason::Reason;
+use vipward_common::tap::VERDICT_ACCEPTED;
 use vipward_common::wire::{GROUP_V4, vrrp};
 use vipward_vrrp::address::{from_abi, to_abi};
 use vipward_vrrp::packet::{Envelope, Message, Verdict, check};

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
-use vipward_common::abi::VERDICT_ACCEPTED;
 use vipward_common::reason::Reason;
+use vipward_common::tap::VERDICT_ACCEPTED;
 
 use super::judge::Judge;
 use super::sighting::{self, Body, Fault};
