@@ -1,6 +1,7 @@
 //! The command line. Every option of the agent and of `check`, and where the agent is, can also be given as an environment
 //! variable `VIPWARD_…`; how one answer of `status` is shown cannot.
 
+mod look;
 mod render;
 
 use std::ffi::OsString;
@@ -10,11 +11,13 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::control::protocol::Level;
 use crate::journal::show::Since;
 use crate::kernel::Choice;
 use crate::kv::args::Kv;
 use crate::metrics::{Compat, MetricsAddress};
 
+pub use look::{Doctor, Monitor};
 pub use render::{NginxCheck, RenderOptions};
 
 /// Where keepalived's users have their configuration.
@@ -49,12 +52,20 @@ pub enum Command {
     Explain(Explain),
     /// Show what happened, also before the agent was started
     Events(Events),
+    /// Look for what keeps adverts from being sent, heard and acted upon: exit 0 if all is well, 1 with warnings, 2 with
+    /// errors
+    Doctor(Doctor),
+    /// Show adverts and address announcements as they pass by, with what is wrong about each
+    #[command(long_about = look::MONITOR)]
+    Monitor(Monitor),
     /// Make the running agent read its configuration again
     Reload(RunDir),
     /// Hand over to the others, and take nothing over before them; exit 1 if nobody takes over
     Drain(RunDir),
     /// The end of that
     Undrain(RunDir),
+    /// Change what a running agent logs, until it ends
+    LogLevel(LogLevel),
     /// Announce a restart: when the agent is stopped within that time, its VIPs stay for the next one
     Hold(Hold),
     /// Remove what an agent that will not come back left in the kernel: XDP programs, fences, VIPs
@@ -114,10 +125,10 @@ pub struct Run {
     /// Only render; keep no VIP, whatever keepalived.conf there is
     #[arg(long, env = "VIPWARD_RENDER_ONLY")]
     pub render_only: bool,
-    /// How log lines look
-    #[arg(long, env = "VIPWARD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
-    pub log_format: LogFormat,
-    /// Least severe level that is logged: error, warn, info, debug or trace
+    /// How log lines look, and where they go; by default to the journal if systemd started this, else text to stderr
+    #[arg(long, env = "VIPWARD_LOG_FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
+    /// Least severe level that is logged: error, warn, info, debug or trace; see `vipward log-level` for a running agent
     #[arg(long, env = "VIPWARD_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     pub log_level: tracing::Level,
     /// What is rendered beside the election
@@ -188,6 +199,8 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line
     Json,
+    /// Entries of systemd's journal, with fields such as INSTANCE and STATE
+    Journal,
 }
 
 /// Options of `vipward check`.
@@ -247,6 +260,18 @@ pub struct Explain {
     /// Instance to explain; all of them if none is named
     #[arg(value_name = "INSTANCE")]
     pub instance: Option<String>,
+}
+
+/// Options of `vipward log-level`.
+#[derive(Debug, Args)]
+pub struct LogLevel {
+    /// Which agent to ask
+    #[command(flatten)]
+    pub run_dir: RunDir,
+    /// Least severe level that is logged. The XDP program's own messages are there only if the agent was started with
+    /// `--log-level debug` or `trace`
+    #[arg(value_name = "LEVEL", value_enum)]
+    pub level: Level,
 }
 
 /// Options of `vipward hold`.

@@ -5,6 +5,7 @@ pub mod cli;
 mod clock;
 pub mod config;
 pub mod control;
+pub mod doctor;
 pub mod election;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -15,6 +16,7 @@ pub mod kernel;
 pub mod kv;
 pub mod logging;
 pub mod metrics;
+pub mod monitor;
 pub mod net;
 pub mod privileges;
 pub mod render;

@@ -1,18 +1,27 @@
-//! Log lines: text or JSON on stderr, written by a thread of its own. Whoever reads them may be slow or stuck, on a full
-//! disk for instance: then lines are dropped and counted, and nobody who has something to say waits.
+//! The log: text or JSON on stderr, or entries with fields in the journal, written by a thread of its own. Whoever reads it
+//! may be slow or stuck, on a full disk for instance: then lines are dropped and counted, and nobody who has something to
+//! say waits.
+
+mod journal;
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tracing::Level;
+use tracing::{Level, Subscriber, warn};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::time::SystemTime;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::LogFormat;
+use journal::Journal;
 
 /// Lines that wait for a slow reader.
 const LINES: usize = 4096;
@@ -21,21 +30,84 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Between two looks at whether they are.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// What is let through, for whoever wants to change that.
+static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
+
 /// Starts logging for the rest of the process. A second call changes nothing. What is logged before the result is
-/// dropped is written, if anybody takes it.
-pub fn start(format: LogFormat, level: Level) -> Flush {
-    let (log, flush) = Log::start(io::stderr());
-    let lines = tracing_subscriber::fmt()
-        .with_writer(log)
-        .with_max_level(LevelFilter::from_level(level))
-        .with_timer(SystemTime)
-        .with_target(false);
-    // A second start fails because the first one serves already.
-    let _ = match format {
-        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+/// dropped is written, if anybody takes it. Without a format it is the journal if stderr leads there, and else text.
+pub fn start(format: Option<LogFormat>, level: Level) -> Flush {
+    let wanted = match format {
+        None => journal::is_stderr(),
+        Some(format) => format == LogFormat::Journal,
     };
+    let opened = wanted.then(|| journal::Socket::open(Path::new(journal::SOCKET)));
+    let (socket, failed) = match opened.transpose() {
+        Ok(socket) => (socket, None),
+        Err(error) => (None, Some(error)),
+    };
+    let (layer, flush) = match (socket, format) {
+        (Some(socket), _) => {
+            let (log, flush) = Log::start(socket);
+            (Journal(log).boxed(), flush)
+        }
+        (None, format) => {
+            let (log, flush) = Log::start(Lines(io::stderr()));
+            (lines(log, format == Some(LogFormat::Json)), flush)
+        }
+    };
+    let (filter, handle) = reload::Layer::new(LevelFilter::from_level(level));
+    // A second start fails because the first one serves already.
+    if tracing_subscriber::registry().with(filter).with(layer).try_init().is_ok() {
+        let _ = LEVEL.set(handle);
+    }
+    if let Some(error) = failed {
+        warn!("the log goes to stderr, for the journal cannot be reached at {}: {error}", journal::SOCKET);
+    }
     flush
+}
+
+fn lines<S>(log: Log, json: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(log).with_timer(SystemTime).with_target(false);
+    if json {
+        lines.json().flatten_event(true).boxed()
+    } else {
+        lines.with_ansi(io::stderr().is_terminal()).boxed()
+    }
+}
+
+/// The least severe level that is logged; `None` before [`start`].
+pub fn level() -> Option<Level> {
+    LEVEL.get()?.with_current(|filter| filter.into_level()).ok().flatten()
+}
+
+/// Changes it. What the XDP program says was chosen when it was loaded, and stays as it is.
+pub fn set_level(level: Level) -> Result<(), LevelError> {
+    let handle = LEVEL.get().ok_or(LevelError::NotStarted)?;
+    let filter = LevelFilter::from_level(level);
+    handle.modify(|current| *current = filter)?;
+    // Libraries that log in the other way ask this before they hand anything over.
+    log::set_max_level(match level {
+        Level::ERROR => log::LevelFilter::Error,
+        Level::WARN => log::LevelFilter::Warn,
+        Level::INFO => log::LevelFilter::Info,
+        Level::DEBUG => log::LevelFilter::Debug,
+        Level::TRACE => log::LevelFilter::Trace,
+    });
+    Ok(())
+}
+
+/// Why the level stays.
+#[derive(Debug, thiserror::Error)]
+pub enum LevelError {
+    /// Nothing is logged.
+    #[error("nothing is logged in this process")]
+    NotStarted,
+    /// The subscriber is gone, or was left half-way by a panic.
+    #[error("the log's level cannot be changed any more: {0}")]
+    Reload(#[from] reload::Error),
 }
 
 /// What both ends know.
@@ -61,7 +133,7 @@ pub struct Flush(Arc<Tally>);
 
 impl Log {
     /// Starts the thread that writes to `out`. Without one, as when the system has no thread left, nothing is written.
-    fn start(out: impl Write + Send + 'static) -> (Log, Flush) {
+    fn start(out: impl Sink + Send + 'static) -> (Log, Flush) {
         let (lines, inbox) = sync_channel(LINES);
         let tally = Arc::new(Tally::default());
         let shared = Arc::clone(&tally);
@@ -94,11 +166,7 @@ impl<'a> MakeWriter<'a> for Log {
 impl Write for &Log {
     /// Takes one line, which is how the subscriber calls it.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.tally.waiting.fetch_add(1, Ordering::AcqRel);
-        if self.lines.try_send(line.to_vec()).is_err() {
-            self.tally.waiting.fetch_sub(1, Ordering::AcqRel);
-            self.tally.dropped.fetch_add(1, Ordering::AcqRel);
-        }
+        self.hand_in(line.to_vec());
         Ok(line.len())
     }
 
@@ -107,17 +175,44 @@ impl Write for &Log {
     }
 }
 
-fn write_all(mut out: impl Write, inbox: &Receiver<Vec<u8>>, tally: &Tally) {
+impl Log {
+    /// Takes a line or entry, unless too many wait.
+    fn hand_in(&self, line: Vec<u8>) {
+        self.tally.waiting.fetch_add(1, Ordering::AcqRel);
+        if self.lines.try_send(line).is_err() {
+            self.tally.waiting.fetch_sub(1, Ordering::AcqRel);
+            self.tally.dropped.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}
+
+/// Where the thread puts what was handed in. There is nobody to tell that nobody can be told.
+trait Sink {
+    /// Takes one line or entry, however long that takes.
+    fn put(&mut self, line: &[u8]);
+    /// Says something of the log itself.
+    fn remark(&mut self, text: &str);
+}
+
+/// Lines on a stream.
+struct Lines<W>(W);
+
+impl<W: Write> Sink for Lines<W> {
+    fn put(&mut self, line: &[u8]) {
+        let _ = self.0.write_all(line);
+    }
+
+    fn remark(&mut self, text: &str) {
+        let _ = self.0.write_all(format!("vipward: {text}\n").as_bytes());
+    }
+}
+
+fn write_all(mut out: impl Sink, inbox: &Receiver<Vec<u8>>, tally: &Tally) {
     while let Ok(line) = inbox.recv() {
-        // There is nobody to tell that nobody can be told.
-        let _ = out.write_all(&line);
+        out.put(&line);
         let dropped = tally.dropped.swap(0, Ordering::AcqRel);
         if dropped > 0 {
-            let said = format!(
-                "vipward: {dropped} lines of the log were dropped, for nobody read it in time
-"
-            );
-            let _ = out.write_all(said.as_bytes());
+            out.remark(&format!("{dropped} lines of the log were dropped, for nobody read it in time"));
         }
         tally.waiting.fetch_sub(1, Ordering::AcqRel);
     }
@@ -148,7 +243,7 @@ mod tests {
     fn a_reader_that_is_stuck_costs_lines_and_no_time() {
         let (go, going) = channel();
         let (written, reader) = channel();
-        let (log, flush) = Log::start(Stuck(going, written));
+        let (log, flush) = Log::start(Lines(Stuck(going, written)));
         for number in 0..2 * LINES {
             (&log).write_all(format!("{number}\n").as_bytes()).unwrap();
         }

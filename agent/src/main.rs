@@ -8,6 +8,8 @@ use clap::{CommandFactory, Parser};
 use vipward::cli::{self, Cli, Command, Confd};
 use vipward::control::show::{self, Show};
 use vipward::control::verbs;
+use vipward::doctor::{self, Visit};
+use vipward::monitor;
 use vipward::render::{check, connect, nginx, service, template};
 use vipward::{config, guard, journal, kv, logging, supervise};
 
@@ -58,9 +60,15 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Explain(options) => {
             verbs::explain(&options.run_dir.run_dir, options.instance.as_deref()).map(|()| 0)
         }
+        Command::Doctor(options) => examine(&options),
+        Command::Monitor(cli::Monitor { interface, file, json, count, time }) => {
+            let show = monitor::show::Show { interface, file, json, count, time };
+            monitor::show::run(&show, &mut std::io::stdout().lock()).map(|()| 0)
+        }
         Command::Reload(run_dir) => verbs::reload(&run_dir.run_dir).map(|()| 0),
         Command::Drain(run_dir) => verbs::drain(&run_dir.run_dir),
         Command::Undrain(run_dir) => verbs::undrain(&run_dir.run_dir).map(|()| 0),
+        Command::LogLevel(options) => verbs::log_level(&options.run_dir.run_dir, options.level).map(|()| 0),
         Command::Hold(options) => verbs::hold(&options.run_dir.run_dir, options.keep).map(|()| 0),
         Command::Unfence(run_dir) => verbs::unfence(&run_dir.run_dir).map(|()| 0),
         Command::Guard(options) => guard::run(options.leases, options.keep).map(|()| 0),
@@ -82,4 +90,16 @@ fn run(command: Command) -> anyhow::Result<u8> {
             }
         },
     }
+}
+
+fn examine(options: &cli::Doctor) -> anyhow::Result<u8> {
+    let visit = Visit {
+        file: options.file.clone(),
+        run_dir: options.run_dir.run_dir.clone(),
+        listen: options.listen,
+    };
+    let report = doctor::examine(&visit);
+    let text = if options.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text() };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(report.worst.exit_status())
 }

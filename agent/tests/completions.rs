@@ -14,7 +14,9 @@ fn shells_learn_verbs_and_options() {
         let output = run(&["completions", shell]);
         assert!(output.status.success(), "{output:?}");
         let script = String::from_utf8(output.stdout).unwrap();
-        for word in ["unfence", "nginx-check", "datapath", "xdp-generic"] {
+        for word in
+            ["unfence", "nginx-check", "datapath", "xdp-generic", "doctor", "monitor", "log-level", "listen"]
+        {
             assert!(script.contains(word), "{shell}: no {word}");
         }
     }

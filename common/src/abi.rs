@@ -6,38 +6,10 @@
 use crate::lease::Lease;
 use crate::reason::{FENCED, REASONS};
 
+pub mod names;
+
 /// Routers that the maps hold: 255 VRIDs on 16 interfaces, or on 8 with both families.
 pub const MAX_ROUTERS: u32 = 4096;
-/// Names of the object's programs and maps.
-pub mod names {
-    /// The XDP program that interfaces run.
-    pub const PROGRAM: &str = "vipward";
-    /// The program that carries out a [`super::Command`]; it is only ever run by BPF_PROG_TEST_RUN.
-    pub const CONTROL: &str = "control";
-    /// The program that packets leave interfaces through.
-    pub const EGRESS: &str = "egress";
-    /// [`super::RouterKey`] → [`super::Router`].
-    pub const ROUTERS: &str = "ROUTERS";
-    /// [`super::PeerKey`] → [`super::Peer`].
-    pub const PEERS: &str = "PEERS";
-    /// [`super::Router::slot`] → [`super::Counters`] of each CPU.
-    pub const COUNTERS: &str = "COUNTERS";
-    /// One element: events of all routers that found the ring full, by CPU.
-    pub const LOST: &str = "LOST";
-    /// Ring of [`super::Event`].
-    pub const EVENTS: &str = "EVENTS";
-    /// [`super::Router::slot`] → [`super::Tenure`]; the agent maps it into its memory.
-    pub const LEASES: &str = "LEASES";
-    /// [`super::StrangerKey`] → [`super::Stranger`].
-    pub const STRANGERS: &str = "STRANGERS";
-    /// [`super::VipKey`] → [`super::Router::slot`] of the router that it belongs to.
-    pub const VIPS: &str = "VIPS";
-    /// [`crate::hint::at`] → whether to look into [`VIPS`] at all.
-    pub const VIP_HINTS: &str = "VIP_HINTS";
-    /// The maps that outlive the agent.
-    pub const PINNED: [&str; 2] = [LEASES, VIPS];
-}
-
 /// Peers that the maps hold.
 pub const MAX_PEERS: u32 = 16384;
 /// Senders of odd adverts that the maps remember: the last one per router and oddity.

@@ -3,7 +3,8 @@
 //! A packet goes through [`parse`] (where are the headers, whose router is it), [`message`] (is the message whole,
 //! does its checksum hold), and then, under the router's lock, [`check`] (does it pass the receive checks) and
 //! [`watch`] (what it does to the deadline). Outside the lock again it is counted, the timer is started if the
-//! deadline moved nearer, a lease that it contests is ended, and a change is reported.
+//! deadline moved nearer, a lease that it contests is ended, and a change is reported. While somebody looks on, what is
+//! consumed is copied for them ([`tap`]).
 //!
 //! Invariants:
 //! * a rejected packet changes its counter and nothing else;
@@ -26,6 +27,7 @@ mod frame;
 mod maps;
 mod message;
 mod parse;
+mod tap;
 mod timer;
 mod watch;
 
@@ -36,6 +38,7 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 use aya_log_ebpf::{debug, trace};
 use vipward_common::abi::{WHAT_ADDRESSES, WHAT_INTERVAL};
 use vipward_common::reason::Reason;
+use vipward_common::tap::VERDICT_ACCEPTED;
 
 use crate::frame::Frame;
 use crate::message::Message;
@@ -55,12 +58,16 @@ enum Refusal {
 #[xdp]
 fn vipward(ctx: XdpContext) -> u32 {
     match consume(&ctx) {
-        Ok(()) => XDP_DROP,
+        Ok(()) => {
+            tap::copy(&ctx, VERDICT_ACCEPTED);
+            XDP_DROP
+        }
         Err(Refusal::NotOurs) if fence::drops(&Frame::new(&ctx), ctx.ingress_ifindex() as u32) => XDP_DROP,
         Err(Refusal::NotOurs) => XDP_PASS,
         Err(Refusal::Rejected(slot, reason)) => {
             maps::count_rejected(slot, reason);
             debug!(&ctx, "slot {}: rejected: {}", slot, reason.label());
+            tap::copy(&ctx, reason as u32);
             XDP_DROP
         }
         Err(Refusal::Elsewhere(slot)) => {

@@ -5,9 +5,10 @@ use core::ops::{Deref, DerefMut};
 
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::bindings::{bpf_spin_lock, bpf_timer};
-use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, RingBuf};
+use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, PerfEventByteArray, RingBuf};
 use aya_ebpf::helpers::{bpf_spin_lock as acquire, bpf_spin_unlock as release};
 use aya_ebpf::macros::btf_map;
+use aya_ebpf::programs::XdpContext;
 use vipward_common::abi::{
     self, Counters, Event, FLAG_CHECK_PEER, FLAG_UNICAST, Heard, MAX_PEERS, MAX_ROUTERS, MAX_STRANGERS,
     MAX_VIPS, Peer, PeerKey, RING_BYTES, RouterKey, Rules, STRANGER_PERIOD, Stranger, StrangerKey, Tenure,
@@ -16,6 +17,7 @@ use vipward_common::abi::{
 use vipward_common::hint;
 use vipward_common::lease::Lease;
 use vipward_common::reason::{Fenced, Reason};
+use vipward_common::tap::{Copied, Tap};
 
 use crate::parse::Packet;
 use crate::watch::Accepted;
@@ -47,6 +49,13 @@ static VIPS: HashMap<VipKey, u32, { MAX_VIPS as usize }> = HashMap::new();
 /// Which ends virtual addresses have, so that most packets need no lookup.
 #[btf_map]
 static VIP_HINTS: Array<u64, { hint::WORDS as usize }> = Array::new();
+
+/// Who gets copies of what is consumed.
+#[btf_map]
+static TAP: Array<Tap, 1> = Array::new();
+/// The copies. A reader that ends takes its place in here with it.
+#[btf_map]
+static COPIES: PerfEventByteArray = PerfEventByteArray::new();
 
 /// [`abi::Router`] with the kernel's own types in it, which the verifier knows by their names.
 #[repr(C)]
@@ -289,4 +298,20 @@ pub(crate) fn count_arm_failed(slot: u32) {
     if let Some(counters) = counters(slot) {
         counters.arm_failed += 1;
     }
+}
+
+/// Until when copies are made, 0 if none are.
+#[inline(always)]
+pub(crate) fn tap_until() -> u64 {
+    // SAFETY: an element of the array, which never goes away; the reader writes it whole.
+    TAP.get_ptr_mut(0).map_or(0, |tap| unsafe { (&raw const (*tap).until).read_volatile() })
+}
+
+/// Hands `length` bytes of the frame to the reader on this CPU, if there is one.
+#[inline(always)]
+pub(crate) fn copy(ctx: &XdpContext, copied: &Copied, length: u32) {
+    // SAFETY: repr(C) without padding, and it lives until the call returns.
+    let head =
+        unsafe { core::slice::from_raw_parts(core::ptr::from_ref(copied).cast(), size_of::<Copied>()) };
+    COPIES.output(ctx, head, length);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::{Builder, Runtime};
-use vipward::control::protocol::{ReloadReport, Response};
+use vipward::control::protocol::{Level, ReloadReport, Response};
 use vipward::control::server::Handler;
 use vipward::control::status::StatusSnapshot;
 use vipward::fuzzing::{self, Pages};
@@ -37,6 +37,10 @@ impl Handler for Agent {
 
     async fn hold(&self, keep: Duration) -> Result<String, String> {
         Ok(format!("hold {keep:?}"))
+    }
+
+    fn log_level(&self, level: Level) -> Result<String, String> {
+        Ok(format!("level {level:?}"))
     }
 }
 

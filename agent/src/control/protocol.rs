@@ -42,6 +42,40 @@ pub enum Request {
         /// For how many milliseconds they are kept.
         keep_ms: u64,
     },
+    /// Log more or less from now on.
+    #[serde(rename = "log-level")]
+    LogLevel {
+        /// The least severe level that is logged.
+        level: Level,
+    },
+}
+
+/// How severe a line of the log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Something does not work
+    Error,
+    /// Somebody should look at this
+    Warn,
+    /// What happens, a line per transition
+    Info,
+    /// What is done for it
+    Debug,
+    /// Every packet and message
+    Trace,
+}
+
+impl From<Level> for tracing::Level {
+    fn from(level: Level) -> tracing::Level {
+        match level {
+            Level::Error => tracing::Level::ERROR,
+            Level::Warn => tracing::Level::WARN,
+            Level::Info => tracing::Level::INFO,
+            Level::Debug => tracing::Level::DEBUG,
+            Level::Trace => tracing::Level::TRACE,
+        }
+    }
 }
 
 /// What the agent answers.
@@ -98,7 +132,18 @@ mod tests {
         assert_eq!(serde_json::to_string(&Request::Status {}).expect("JSON"), r#"{"request":"status"}"#);
         let reload: Request = serde_json::from_str(r#"{"request":"reload"}"#).expect("understood");
         assert_eq!(reload, Request::Reload {});
-        for bad in ["", "{}", "[]", "\"status\"", r#"{"request":"halt"}"#, r#"{"request":"status","x":1}"#] {
+        let level: Request =
+            serde_json::from_str(r#"{"request":"log-level","level":"debug"}"#).expect("understood");
+        assert_eq!(level, Request::LogLevel { level: Level::Debug });
+        for bad in [
+            "",
+            "{}",
+            r#"{"request":"log-level","level":"loud"}"#,
+            "[]",
+            "\"status\"",
+            r#"{"request":"halt"}"#,
+            r#"{"request":"status","x":1}"#,
+        ] {
             assert!(serde_json::from_str::<Request>(bad).is_err(), "{bad}");
         }
         let error = serde_json::to_string(&Response::Error("why".into())).expect("JSON");

@@ -56,6 +56,7 @@ pub fn render(snapshot: &StatusSnapshot, colour: Colour) -> String {
         .flat_map(instance_notes)
         .chain(snapshot.scripts.iter().filter_map(script_note))
         .chain(resources::notes(&snapshot.resources))
+        .chain(log_note(snapshot))
         .collect();
     if !notes.is_empty() {
         text.push('\n');
@@ -65,6 +66,12 @@ pub fn render(snapshot: &StatusSnapshot, colour: Colour) -> String {
         text.push('\n');
     }
     text
+}
+
+/// A level that somebody has set, and may have forgotten.
+fn log_note(snapshot: &StatusSnapshot) -> Option<String> {
+    let level = snapshot.log_level.as_deref().filter(|level| *level != "info")?;
+    Some(format!("logging from level {} on", printable(level)))
 }
 
 /// A line of a table.
@@ -324,6 +331,14 @@ mod tests {
         snapshot.groups = vec![GroupStatus { name: "G1".into(), state: State::Fault, members }];
         let text = render(&snapshot, Colour::No);
         assert!(text.contains("\n\nGROUP  STATE  MEMBERS\nG1     FAULT  VI_1, database\n\n"), "{text}");
+    }
+
+    #[test]
+    fn a_level_out_of_the_ordinary_is_shown() {
+        let mut snapshot = sample();
+        assert!(!render(&snapshot, Colour::No).contains("logging from"));
+        snapshot.log_level = Some("debug".into());
+        assert!(render(&snapshot, Colour::No).ends_with("\nlogging from level debug on\n"));
     }
 
     #[test]

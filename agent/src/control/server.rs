@@ -18,7 +18,7 @@ use tokio::time::{Duration, timeout};
 use tracing::{debug, warn};
 
 use super::protocol::{
-    LINE_TIMEOUT, MAX_CONNECTIONS, MAX_REQUEST, REQUEST_TIMEOUT, ReloadReport, Request, Response,
+    LINE_TIMEOUT, Level, MAX_CONNECTIONS, MAX_REQUEST, REQUEST_TIMEOUT, ReloadReport, Request, Response,
 };
 use super::rundir::{RunDir, RunDirError, SOCKET};
 use super::status::StatusSnapshot;
@@ -36,6 +36,8 @@ pub trait Handler: Send + Sync + 'static {
     fn drain(&self, on: bool) -> impl Future<Output = Result<String, String>> + Send;
     /// Leaves the VIPs for so long if the agent is stopped.
     fn hold(&self, keep: Duration) -> impl Future<Output = Result<String, String>> + Send;
+    /// Logs from this level on.
+    fn log_level(&self, level: Level) -> Result<String, String>;
 }
 
 /// Why there is no control socket.
@@ -152,6 +154,7 @@ async fn answer<H: Handler>(line: &[u8], handler: &H) -> Response {
             Request::Hold { keep_ms } => {
                 handler.hold(Duration::from_millis(keep_ms)).await.map(Response::Done)
             }
+            Request::LogLevel { level } => handler.log_level(level).map(Response::Done),
         }
     };
     timeout(REQUEST_TIMEOUT, work)

@@ -16,6 +16,8 @@ pub struct StatusSnapshot {
     pub version: String,
     /// Its process.
     pub pid: u32,
+    /// Least severe level that it logs.
+    pub log_level: Option<String>,
     /// `router_id` of the configuration, or the host's name.
     pub router_id: String,
     /// When it started, RFC 3339.

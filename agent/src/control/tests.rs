@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use super::client::{ClientError, Connection, request};
-use super::protocol::{MAX_CONNECTIONS, MAX_REQUEST, ReloadReport, Request, Response};
+use super::protocol::{Level, MAX_CONNECTIONS, MAX_REQUEST, ReloadReport, Request, Response};
 use super::rundir::{RunDir, SOCKET};
 use super::server::{Handler, Server};
 use super::show::{Show, status_on};
@@ -53,6 +53,10 @@ impl Handler for Agent {
 
     async fn hold(&self, keep: Duration) -> Result<String, String> {
         Ok(format!("hold {keep:?}"))
+    }
+
+    fn log_level(&self, level: Level) -> Result<String, String> {
+        Ok(format!("log {level:?}"))
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::client::{self, Connection};
 use super::outlook;
-use super::protocol::{Request, Response};
+use super::protocol::{Level, Request, Response};
 use super::render::printable;
 use super::rundir::RunDir;
 use super::status::{InstanceStatus, State};
@@ -57,6 +57,12 @@ pub fn hold(run_dir: &Path, keep: Duration) -> Result<()> {
     kernel::can_take_over(run_dir).context("the VIPs are not kept for the next agent")?;
     let keep_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
     println!("{}", done(client::request(run_dir, &Request::Hold { keep_ms })?)?);
+    Ok(())
+}
+
+/// Changes what the agent logs.
+pub fn log_level(run_dir: &Path, level: Level) -> Result<()> {
+    println!("{}", done(client::request(run_dir, &Request::LogLevel { level })?)?);
     Ok(())
 }
 

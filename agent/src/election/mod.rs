@@ -25,7 +25,7 @@ mod instance;
 mod interface;
 mod lease;
 pub mod message;
-mod plan;
+pub(crate) mod plan;
 pub(crate) mod realtime;
 mod registry;
 mod routes;

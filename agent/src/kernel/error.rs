@@ -53,6 +53,9 @@ pub enum KernelError {
     /// The leases cannot be shared with the program.
     #[error("cannot map the leases: {0}")]
     Leases(Errno),
+    /// Consumed adverts cannot be looked at.
+    #[error("{0}")]
+    Tap(String),
     /// A map operation failed.
     #[error("cannot {action} in the map `{map}`: {}", chain(.source))]
     Map {

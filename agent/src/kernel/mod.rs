@@ -10,7 +10,8 @@
 //! * [`leases`] and [`pins`]: what it may serve, and what outlives the agent;
 //! * [`socket`] and [`raw`]: the path without it, for containers and old kernels;
 //! * [`group`]: membership of the multicast group for adverts that no socket reads;
-//! * [`paths`]: the choice between them.
+//! * [`paths`]: the choice between them;
+//! * [`tap`]: what the program consumes, for whoever looks on.
 
 mod attach;
 mod error;
@@ -25,6 +26,7 @@ mod report;
 mod slab;
 mod socket;
 mod strangers;
+mod tap;
 mod unfence;
 mod xdp;
 
@@ -32,18 +34,27 @@ use std::fmt;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 
-use vipward_common::abi::{Counters, Heard, Peer, RouterKey, Rules, Stranger};
+use vipward_common::abi::{Counters, Heard, Peer, RouterKey, Rules, Stranger, names};
 use vipward_common::lease::Lease;
 
 pub use error::KernelError;
 pub(crate) use leases::Leases;
-pub use paths::{Attachment, Paths};
+pub use paths::{ASKED_FOR, Attachment, Paths};
 pub use report::Report;
 pub use socket::SocketPath;
+pub use tap::{Copy, Tap, program_name};
 pub use unfence::{Unfenced, can_take_over, unfence};
 pub use vipward_vrrp::router::WatchTimer as Timer;
 pub use vipward_vrrp::watch::WatchEventKind as ReportKind;
 pub use xdp::XdpPath;
+
+/// What the kernel calls our program.
+pub const PROGRAM_NAME: &str = names::PROGRAM;
+
+/// Whether the kernel takes the program. It is loaded for that, and attached nowhere.
+pub fn probe() -> Result<(), KernelError> {
+    object::load(None).map(drop)
+}
 
 /// How adverts reach us on an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -17,6 +17,9 @@ use super::{Choice, Claim, Datapath, KernelError, Kind, LeaseOrder, Report, Time
 /// Where the kernel describes its interfaces.
 const INTERFACES: &str = "/sys/class/net";
 
+/// Why an interface has the data path that it has, if that was the operator's wish.
+pub const ASKED_FOR: &str = "asked for by --datapath";
+
 /// The data path of an interface, and why it is that one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
@@ -356,7 +359,7 @@ fn is_bond(interfaces: &Path, name: &str) -> bool {
 }
 
 fn asked(kind: Kind) -> Attachment {
-    Attachment { kind, reason: "asked for by --datapath".to_owned() }
+    Attachment { kind, reason: ASKED_FOR.to_owned() }
 }
 
 fn reason(refusals: &[String]) -> String {

@@ -205,6 +205,11 @@ impl Links {
         self.interfaces.get(&ifindex)
     }
 
+    /// All interfaces.
+    pub fn interfaces(&self) -> impl Iterator<Item = &Interface> {
+        self.interfaces.values()
+    }
+
     /// The addresses of an interface, in the kernel's order.
     pub fn addresses(&self, ifindex: u32) -> &[InterfaceAddress] {
         self.addresses.get(&ifindex).map_or(&[], Vec::as_slice)

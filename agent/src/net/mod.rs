@@ -12,6 +12,7 @@
 //! * [`vmac`]: interfaces with a virtual MAC;
 //! * [`firewall`]: what keeps packets for the VIPs from this host's services;
 //! * [`sysctl`]: settings of interfaces, for as long as they are needed;
+//! * [`ethtool`] and [`xdp`]: what an interface is set to do, and what runs on it, for whoever looks for a fault;
 //! * [`netlink`]: the rtnetlink socket below the first two; `socket`: the raw sockets below the others.
 
 pub mod address;
@@ -19,6 +20,7 @@ pub mod advert;
 pub mod announce;
 pub(crate) mod decode;
 pub mod error;
+pub mod ethtool;
 mod expel;
 pub mod firewall;
 pub mod garp;
@@ -33,6 +35,7 @@ mod socket;
 pub mod sysctl;
 pub mod vip;
 pub mod vmac;
+pub mod xdp;
 
 pub use address::{Addresses, Change, Outcome, Owner};
 pub use advert::{AdvertSender, Frame, FrameError};

@@ -19,7 +19,6 @@ use super::reload::BackOff;
 use super::resource::{self, Loaded};
 use super::settings::{self, Invocation, Schedule, Settings};
 use super::store::{self, Live};
-use crate::cli::LogFormat;
 use crate::config::diagnostic::Severity;
 use crate::logging;
 
@@ -134,7 +133,7 @@ pub fn confd(
             return Ok(EXIT_USAGE);
         }
     };
-    let _flush = logging::start(LogFormat::Text, settings.log_level.unwrap_or(tracing::Level::INFO));
+    let _flush = logging::start(None, settings.log_level.unwrap_or(tracing::Level::INFO));
     for warning in warnings {
         warn!("{warning}");
     }

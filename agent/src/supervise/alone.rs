@@ -16,6 +16,7 @@ use crate::control::protocol::ReloadReport;
 use crate::control::rundir::RunDir;
 use crate::control::server::Server;
 use crate::control::status::{StatusSnapshot, rfc3339};
+use crate::logging;
 use crate::metrics::Listeners;
 use crate::metrics::observation::Observation;
 
@@ -94,6 +95,7 @@ impl Alone {
         StatusSnapshot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
+            log_level: logging::level().map(|level| level.to_string().to_lowercase()),
             router_id: super::host(),
             started: rfc3339(self.started),
             resources: self.rendering.reports(),

@@ -10,13 +10,14 @@ use tracing::{error, info};
 
 use super::{Agent, STOPPING, load, rendering};
 use crate::cli::Switch;
-use crate::control::protocol::ReloadReport;
+use crate::control::protocol::{Level, ReloadReport};
 use crate::control::server::Handler;
 use crate::control::status::StatusSnapshot;
 use crate::election::ElectionError;
 use crate::election::message::{Changes, Command, Survey};
 use crate::guard::will::Ending;
 use crate::journal::record::Record;
+use crate::logging;
 use crate::metrics::observation::{Observation, Observe};
 
 /// What the control socket asks for.
@@ -196,6 +197,17 @@ impl Handler for Desk {
         let (answer, done) = oneshot::channel();
         let _ = self.orders.send(Order::Hold(keep, answer)).await;
         done.await.unwrap_or_else(|_| Err(STOPPING.to_owned()))
+    }
+
+    /// Of the process, and nobody's to wait for.
+    fn log_level(&self, level: Level) -> Result<String, String> {
+        let before = logging::level();
+        logging::set_level(level.into()).map_err(|error| error.to_string())?;
+        let word = |level: tracing::Level| level.to_string().to_lowercase();
+        let was = before.map(|before| format!(" (it was {})", word(before))).unwrap_or_default();
+        let said = format!("the log's level is {} now{was}", word(level.into()));
+        info!("{said}");
+        Ok(said)
     }
 
     async fn reload(&self) -> Result<ReloadReport, String> {

@@ -17,6 +17,7 @@ use crate::election::message::{
     LeaseState, Preemption, Snapshot, Stranger, Tracker, Transition, TransitionCount,
 };
 use crate::kernel::Kind;
+use crate::logging;
 use crate::metrics::observation::Happened;
 use crate::render::engine::ResourceReport;
 
@@ -141,6 +142,7 @@ impl History {
         StatusSnapshot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
+            log_level: logging::level().map(|level| level.to_string().to_lowercase()),
             router_id: self.router_id.clone(),
             started: rfc3339(self.started),
             groups: self.groups.iter().map(|(name, members)| group(name, members, &instances)).collect(),

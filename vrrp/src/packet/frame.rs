@@ -3,7 +3,7 @@
 //! What is not VRRP for one of our routers passes untouched, damaged packets included: the headers up to the VRID
 //! only find out whose packet it is. Judging it is the work of [`super::receive`].
 
-use vipward_common::abi::{Address, RouterKey, Rules};
+use vipward_common::abi::{Address, RouterKey};
 use vipward_common::wire::{IPPROTO_VRRP, eth, ipv4, ipv6, vrrp};
 
 use super::receive::{Envelope, Expectations, Verdict, check};
@@ -65,10 +65,19 @@ pub fn decode_frame(frame: &[u8], ifindex: u32, expectations: &impl Expectations
 /// The verdict on a packet from its IP header on, as a raw IPv4 or a packet socket delivers it. Bytes behind the
 /// length that the IP header gives are link padding.
 pub fn decode_ip_packet(packet: &[u8], arrival: Arrival, expectations: &impl Expectations) -> Verdict {
-    match open_packet(packet, arrival, expectations) {
-        Some((envelope, rules, message)) => check(&envelope, &rules, message, expectations),
+    let ours = open_packet(packet, arrival)
+        .and_then(|(envelope, message)| Some((expectations.rules(&envelope.key)?, envelope, message)));
+    match ours {
+        Some((rules, envelope, message)) => check(&envelope, &rules, message, expectations),
         None => Verdict::NotOurs,
     }
+}
+
+/// What the headers of an Ethernet frame that came in on `ifindex` say, and the VRRP message behind them, whichever router
+/// it is for; `None` unless it is VRRP. For whoever looks on: nothing is checked.
+pub fn dissect(frame: &[u8], ifindex: u32) -> Option<(Envelope, &[u8])> {
+    let (tags, packet) = open_frame(frame)?;
+    open_packet(packet, Arrival { ifindex, ..tags })
 }
 
 /// Peels Ethernet and VLAN headers; `None` unless IP is next.
@@ -93,12 +102,8 @@ fn open_frame(frame: &[u8]) -> Option<(Arrival, &[u8])> {
     }
 }
 
-/// Reads the IP header and looks the router up; `None` when the packet is none of ours.
-fn open_packet<'a>(
-    packet: &'a [u8],
-    arrival: Arrival,
-    expectations: &impl Expectations,
-) -> Option<(Envelope, Rules, &'a [u8])> {
+/// Reads the IP header and the VRID behind it; `None` when the packet is no VRRP.
+fn open_packet(packet: &[u8], arrival: Arrival) -> Option<(Envelope, &[u8])> {
     let (header, family) = match packet.first()? >> 4 {
         4 => (open_ipv4(packet)?, Family::V4),
         6 => (open_ipv6(packet)?, Family::V6),
@@ -106,7 +111,6 @@ fn open_packet<'a>(
     };
     let message = packet.get(header.len..)?;
     let key = arrival.key(family, *message.get(vrrp::VRID)?);
-    let rules = expectations.rules(&key)?;
     let envelope = Envelope {
         key,
         mac: arrival.mac,
@@ -116,7 +120,7 @@ fn open_packet<'a>(
         fragment: header.fragment,
         length: header.payload,
     };
-    Some((envelope, rules, message))
+    Some((envelope, message))
 }
 
 /// What the IP header says of the message behind it.

@@ -16,7 +16,7 @@ use std::net::IpAddr;
 
 pub use self::checksum::ChecksumForm;
 pub use self::encode::{EncodeError, encode, encode_into, ipv4_header};
-pub use self::frame::{Arrival, decode_frame, decode_ip_packet};
+pub use self::frame::{Arrival, decode_frame, decode_ip_packet, dissect};
 pub use self::message::Message;
 pub use self::receive::{Envelope, Expectations, Facts, Rejection, Verdict, check};
 

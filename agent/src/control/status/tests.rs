@@ -105,6 +105,7 @@ pub(crate) fn sample() -> StatusSnapshot {
     StatusSnapshot {
         version: "0.1.0".into(),
         pid: 42,
+        log_level: Some("info".into()),
         router_id: "n1".into(),
         started: "2023-11-14T22:00:00.000Z".into(),
         instances: vec![web, database],
