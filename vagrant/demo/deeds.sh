@@ -1,0 +1,120 @@
+# shellcheck shell=bash
+# What is done to the nodes, and how its effect is recognised where states and pages do not tell it.
+
+# One curl, from the client.
+scrape() {
+    local text instances
+    text=$(on client 'curl --silent --fail --max-time 10 "http://192.168.56.[11-12]:9650/metrics"') || return
+    instances=$(grep -c '^vipward_instance_state{' <<<"$text") || return
+    note="$instances states of instances in $(wc -l <<<"$text" | tr -d ' ') lines"
+    [ "$instances" = 4 ]
+}
+
+# The other release of the application.
+change_key() {
+    local now
+    now=$(on client 'ETCDCTL_API=3 etcdctl get --print-value-only /demo/upstream/one') || return
+    if [ "$now" = 127.0.0.1:8081 ]; then app=green port=8082; else app=blue port=8081; fi
+    on client "ETCDCTL_API=3 etcdctl put /demo/upstream/one 127.0.0.1:$port" >/dev/null
+    note="$app"
+}
+
+app_is_new() {
+    [ "$(on client 'curl --silent --max-time 5 "http://192.168.56.[11-12]/app"' | sort | uniq -c | tr -s ' ')" = " 2 $app" ]
+}
+
+# How often the states of a node have changed.
+transitions() {
+    detail "$1" WEB transitions
+}
+
+unchanged() {
+    [ "$(transitions n2)" = "$before" ]
+}
+
+reload_other() {
+    before=$(transitions n2)
+    on n1 "sed -i 's/^    priority 150/    priority 150\n    garp_master_refresh 30/' /etc/keepalived/keepalived.conf &&
+        systemctl reload vipward"
+}
+
+# The reload is to fail, with the line and the word.
+reload_refused() {
+    before=$(transitions n2)
+    on n1 "sed -i 's/garp_master_refresh/garp_master_refersh/' /etc/keepalived/keepalived.conf" || return
+    if on n1 "systemctl reload vipward" 2>/dev/null; then return 1; fi
+    note=$(on n1 "vipward check" 2>&1 | sed -n 's|^/etc/keepalived/||; /error/ { p; q }')
+    on n1 "cp /etc/keepalived/master-backup.conf /etc/keepalived/keepalived.conf && systemctl reload vipward"
+}
+
+agent() {
+    on n1 "systemctl show --property MainPID --value vipward"
+}
+
+# Both count only when another agent is there again, which systemd sees to.
+replaced() {
+    local now
+    now=$(agent)
+    [ "$now" != 0 ] && [ "$now" != "$killed" ]
+}
+
+kill_agent() {
+    killed=$(agent)
+    on n1 "kill -KILL $killed"
+    besides=replaced
+}
+
+# The guard is the agent's child.
+kill_both() {
+    killed=$(agent)
+    on n1 "kill -KILL $killed \$(pgrep --parent $killed --exact vipward)"
+    besides=replaced
+}
+
+restart_service() {
+    before=$(transitions n2)
+    on n1 "systemctl restart vipward"
+}
+
+cut_link() {
+    on n1 "ip link set $(interface n1) down"
+}
+
+plug_link() {
+    on n1 "ip link set $(interface n1) up"
+}
+
+# As a power cut does it: nothing is shut down.
+halt_machine() {
+    forget n1
+    off[n1]=1
+    vagrant halt --force n1 >/dev/null
+}
+
+# Everything that n1 needs is enabled. Its address for us may be another one.
+boot_machine() {
+    vagrant up --no-provision n1 >/dev/null || return
+    off=()
+    learn_addresses
+    note="all by systemd"
+}
+
+# impair NETEM...: to what leaves n1.
+impair() {
+    on n1 "modprobe sch_netem 2>/dev/null; tc qdisc replace dev $(interface n1) root netem $*"
+}
+
+repair() {
+    on n1 "tc qdisc del dev $(interface n1) root"
+}
+
+# The same for some seconds.
+impair_for() {
+    local seconds=$1
+    shift
+    before=$(transitions n2)
+    impair "$@" || return
+    sleep "$seconds"
+    repair || return
+    note="$(($(transitions n2) - before)) changes of state on n2"
+}

@@ -1,0 +1,136 @@
+# shellcheck shell=bash
+# The machines: how they are reached, and what can be seen of them.
+
+NODES=(n1 n2)
+PROBE_MS=${VIPWARD_PROBE_MS:-50}
+
+reach_machines() {
+    work=$(mktemp -d "${TMPDIR:-/tmp}/vipward-demo.XXXXXX")
+    learn_addresses
+}
+
+# One connection for each machine, kept open: a login takes longer than what there is to say.
+learn_addresses() {
+    vagrant ssh-config >"$work/ssh" || {
+        echo "the machines are not up: vagrant up" >&2
+        exit 1
+    }
+    cat >>"$work/ssh" <<-END
+		Host *
+		  ControlMaster auto
+		  ControlPath $work/%n
+		  ControlPersist 900
+		  ServerAliveInterval 5
+		  ServerAliveCountMax 3
+	END
+}
+
+# Runs a command line as root on a machine.
+on() {
+    local machine=$1
+    shift
+    ssh -F "$work/ssh" "$machine" "sudo -n bash -c $(printf '%q' "$*")" </dev/null
+}
+
+# The connection of a machine that is about to go away.
+forget() {
+    ssh -F "$work/ssh" -O exit "$1" >/dev/null 2>&1 || true
+}
+
+# Ends what was started, and puts right what a step that failed may have left.
+leave() {
+    local status=$? node
+    [ -d "${work:-}" ] || exit "$status"
+    stop_probe
+    for node in "${NODES[@]}"; do
+        timeout 60 ssh -F "$work/ssh" "$node" "sudo -n bash -c $(printf '%q' "$(declare -f mend); mend")" \
+            </dev/null >/dev/null 2>&1 || true
+        forget "$node"
+    done
+    forget client
+    rm -rf "$work"
+    exit "$status"
+}
+
+# Runs on a node: whatever may have been done to it is undone.
+mend() {
+    local interface
+    pkill -CONT -x vipward
+    interface=$(awk '$1 == "interface" { print $2; exit }' /etc/keepalived/keepalived.conf)
+    ip link set "$interface" up
+    tc qdisc del dev "$interface" root 2>/dev/null
+    systemctl start nginx
+    cmp -s /etc/keepalived/master-backup.conf /etc/keepalived/keepalived.conf ||
+        cp /etc/keepalived/master-backup.conf /etc/keepalived/keepalived.conf
+    if systemctl is-active --quiet vipward; then
+        systemctl reload vipward
+        vipward undrain
+    else
+        systemctl start vipward
+    fi
+    systemctl start vipward-render
+}
+
+# The interface of the private network on a node.
+interface() {
+    on "$1" "awk '\$1 == \"interface\" { print \$2; exit }' /etc/keepalived/keepalived.conf"
+}
+
+# The states of a node's instances: NAME=STATE..., or nothing when it does not tell. keepalived does not tell either, so
+# there the addresses are looked at.
+states_of() {
+    on "$1" '
+        if systemctl is-active --quiet keepalived; then
+            for pair in WEB=192.168.56.100 WEB6=fd56::100; do
+                found=$(ip -brief address show to "${pair#*=}")
+                printf "%s=%s " "${pair%%=*}" "$([ -n "$found" ] && echo MASTER || echo BACKUP)"
+            done
+        else
+            timeout 3 vipward status --json | sed -n "/^  \"instances\"/,/^  \]/ {
+                s/^      \"name\": \"\(.*\)\",/\1=/p
+                s/^      \"state\": \"\(.*\)\",/\1/p
+            }" | paste -sd " " | sed "s/= /=/g"
+        fi' 2>/dev/null || true
+}
+
+# What `vipward status --json` says about an instance: detail NODE INSTANCE FIELD.
+detail() {
+    on "$1" "vipward status --json | sed -n '/^  \"instances\"/,/^  \]/p' |
+        sed -n '/^      \"name\": \"$2\"/,/^    }/ s/^      \"$3\": \"\{0,1\}\([^\",]*\).*/\1/p'"
+}
+
+# Starts the client's probe of these VIPs (NAME=ADDRESS) and of the nodes' own addresses.
+start_probe() {
+    stop_probe
+    coproc PROBE { ssh -F "$work/ssh" client "python3 -u /vagrant/demo/probe.py $PROBE_MS $* n1=192.168.56.11 n2=192.168.56.12"; }
+    # The names that bash gives them go when the probe ends.
+    probe_in=${PROBE[1]} probe_out=${PROBE[0]} probe_pid=$PROBE_PID
+}
+
+stop_probe() {
+    [ -n "${probe_pid:-}" ] || return 0
+    # Its end of input is its end.
+    exec {probe_in}>&- {probe_out}<&-
+    wait "$probe_pid" 2>/dev/null || true
+    probe_pid=
+}
+
+# What counts begins now.
+mark() {
+    echo mark >&"$probe_in"
+}
+
+# What the client has seen since, into seen[NAME]: GAP STALL AGE BY PATH. Stalls are those of a node's own page.
+declare -A seen
+look() {
+    local line
+    echo "look $1" >&"$probe_in"
+    while :; do
+        read -r -t 30 line <&"$probe_out" || {
+            echo "the client does not answer any more" >&2
+            exit 1
+        }
+        [ "$line" != . ] || break
+        seen[${line%% *}]=${line#* }
+    done
+}
