@@ -10,6 +10,7 @@ mod say;
 mod setup;
 mod test;
 mod tidy;
+mod vagrant;
 mod workspace;
 
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ enum Verb {
     Chaos(chaos::Options),
     /// Make the Debian package and the tarball; with `--check`, install and remove the package and see what is left.
     Dist(dist::Options),
+    /// The demonstration in virtual machines, brought up by vagrant or by the command in VAGRANT_UP, with each result checked.
+    VagrantTest(vagrant::Options),
     /// Check what the compiler does not: file lengths, module docs, unwraps, clocks, the ABI, manifests.
     Tidy,
 }
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Verb::Bench(options) => bench::run(&options),
         Verb::Chaos(options) => chaos::run(&options),
         Verb::Dist(options) => dist::run(&options),
+        Verb::VagrantTest(options) => vagrant::run(&options),
         Verb::Tidy => tidy::run(),
     };
     match outcome {
