@@ -51,6 +51,10 @@ agent() {
     on n1 "systemctl show --property MainPID --value vipward"
 }
 
+signal_agent() {
+    on n1 "kill -$1 $(agent)"
+}
+
 # Both count only when another agent is there again, which systemd sees to.
 replaced() {
     local now
@@ -87,14 +91,14 @@ plug_link() {
 # As a power cut does it: nothing is shut down.
 halt_machine() {
     forget n1
-    off[n1]=1
+    off=n1
     vagrant halt --force n1 >/dev/null
 }
 
 # Everything that n1 needs is enabled. Its address for us may be another one.
 boot_machine() {
     vagrant up --no-provision n1 >/dev/null || return
-    off=()
+    off=
     learn_addresses
     note="all by systemd"
 }

@@ -2,6 +2,8 @@
 # The machines: how they are reached, and what can be seen of them.
 
 NODES=(n1 n2)
+# The one that is switched off.
+off=
 PROBE_MS=${VIPWARD_PROBE_MS:-50}
 
 reach_machines() {
@@ -11,18 +13,25 @@ reach_machines() {
 
 # One connection for each machine, kept open: a login takes longer than what there is to say.
 learn_addresses() {
+    local machine
     vagrant ssh-config >"$work/ssh" || {
         echo "the machines are not up: vagrant up" >&2
         exit 1
     }
     cat >>"$work/ssh" <<-END
 		Host *
-		  ControlMaster auto
 		  ControlPath $work/%n
-		  ControlPersist 900
 		  ServerAliveInterval 5
 		  ServerAliveCountMax 3
 	END
+    for machine in client "${NODES[@]}"; do
+        ssh -F "$work/ssh" -O check "$machine" >/dev/null 2>&1 && continue
+        # In the background by itself, with nothing of ours open.
+        ssh -F "$work/ssh" -M -N -f "$machine" </dev/null >/dev/null 2>&1 || {
+            echo "$machine cannot be reached: vagrant up $machine" >&2
+            exit 1
+        }
+    done
 }
 
 # Runs a command line as root on a machine.
@@ -76,21 +85,25 @@ interface() {
     on "$1" "awk '\$1 == \"interface\" { print \$2; exit }' /etc/keepalived/keepalived.conf"
 }
 
-# The states of a node's instances: NAME=STATE..., or nothing when it does not tell. keepalived does not tell either, so
-# there the addresses are looked at.
+# Runs on a node: the states of its instances, NAME=STATE... keepalived does not tell, so there the addresses are looked at.
+tell_states() {
+    local pair found
+    if systemctl is-active --quiet keepalived; then
+        for pair in WEB=192.168.56.100 WEB6=fd56::100; do
+            found=$(ip -brief address show to "${pair#*=}")
+            printf "%s=%s " "${pair%%=*}" "$([ -n "$found" ] && echo MASTER || echo BACKUP)"
+        done
+    else
+        timeout 3 vipward status --json | sed -n '/^  "instances"/,/^  \]/ {
+            s/^      "name": "\(.*\)",/\1=/p
+            s/^      "state": "\(.*\)",/\1/p
+        }' | paste -sd " " | sed "s/= /=/g"
+    fi
+}
+
+# Nothing from a node that does not answer.
 states_of() {
-    on "$1" '
-        if systemctl is-active --quiet keepalived; then
-            for pair in WEB=192.168.56.100 WEB6=fd56::100; do
-                found=$(ip -brief address show to "${pair#*=}")
-                printf "%s=%s " "${pair%%=*}" "$([ -n "$found" ] && echo MASTER || echo BACKUP)"
-            done
-        else
-            timeout 3 vipward status --json | sed -n "/^  \"instances\"/,/^  \]/ {
-                s/^      \"name\": \"\(.*\)\",/\1=/p
-                s/^      \"state\": \"\(.*\)\",/\1/p
-            }" | paste -sd " " | sed "s/= /=/g"
-        fi' 2>/dev/null || true
+    on "$1" "$(declare -f tell_states); tell_states" 2>/dev/null || true
 }
 
 # What `vipward status --json` says about an instance: detail NODE INSTANCE FIELD.
@@ -104,7 +117,7 @@ start_probe() {
     stop_probe
     coproc PROBE { ssh -F "$work/ssh" client "python3 -u /vagrant/demo/probe.py $PROBE_MS $* n1=192.168.56.11 n2=192.168.56.12"; }
     # The names that bash gives them go when the probe ends.
-    probe_in=${PROBE[1]} probe_out=${PROBE[0]} probe_pid=$PROBE_PID
+    probe_in=${PROBE[1]} probe_out=${PROBE[0]} probe_pid=$!
 }
 
 stop_probe() {

@@ -59,8 +59,8 @@ scene_pair() {
     perform nginx-start "nginx is back on n1" none MASTER/BACKUP "n2>n1" on n1 "systemctl start nginx"
     perform kill "kill -9 of n1's agent, and back" resigned MASTER/BACKUP "n1>n2>n1" kill_agent
     perform kill-both "kill -9 of agent and guard" leased MASTER/BACKUP "n1*" kill_both
-    perform freeze "n1's agent is frozen" leased -/MASTER "n1>n2" on n1 'kill -STOP $(systemctl show --property MainPID --value vipward)'
-    perform thaw "it is thawed" none MASTER/BACKUP "n2>n1" on n1 'kill -CONT $(systemctl show --property MainPID --value vipward)'
+    perform freeze "n1's agent is frozen" leased -/MASTER "n1>n2" signal_agent STOP
+    perform thaw "it is thawed" none MASTER/BACKUP "n2>n1" signal_agent CONT
     perform drain "n1 is drained" none BACKUP/MASTER "n1>n2" on n1 "vipward drain"
     perform undrain "the end of that" none MASTER/BACKUP "n2>n1" on n1 "vipward undrain"
     besides=unchanged perform restart "the service of n1 is restarted" none MASTER/BACKUP n1 restart_service
@@ -91,8 +91,8 @@ scene_dual() {
     perform dual-cut "the link of n1 is cut" silent FAULT/MASTER "n1>n2" cut_link
     perform dual-plug "the link of n1 is back" none MASTER/BACKUP "n2>n1" plug_link
     perform dual-kill "kill -9 of n1's agent, and back" resigned MASTER/BACKUP "n1>n2>n1" kill_agent
-    perform dual-freeze "n1's agent is frozen" leased -/MASTER "n1>n2" on n1 'kill -STOP $(systemctl show --property MainPID --value vipward)'
-    perform dual-thaw "it is thawed" none MASTER/BACKUP "n2>n1" on n1 'kill -CONT $(systemctl show --property MainPID --value vipward)'
+    perform dual-freeze "n1's agent is frozen" leased -/MASTER "n1>n2" signal_agent STOP
+    perform dual-thaw "it is thawed" none MASTER/BACKUP "n2>n1" signal_agent CONT
     check dual-ends "back to one pair" configure master-backup
 }
 

@@ -4,8 +4,7 @@
 PATIENCE=${VIPWARD_PATIENCE:-60}
 # All must have been as it should for this long.
 SETTLED_MS=1000
-# Set for a step or two: machines that are off, and what must be true besides.
-declare -A off=()
+# What must be true besides, for one step.
 besides=true
 # What a step has to say about itself.
 note=
@@ -21,7 +20,7 @@ declare -A state
 see_states() {
     local node pair pids=()
     for node in "${NODES[@]}"; do
-        [ -z "${off[$node]:-}" ] || { : >"$work/$node.states"; continue; }
+        [ "$node" != "$off" ] || { : >"$work/$node.states"; continue; }
         states_of "$node" >"$work/$node.states" &
         pids+=("$!")
     done
@@ -143,7 +142,7 @@ judge() {
 complain() {
     local node
     for node in "${NODES[@]}"; do
-        [ -z "${off[$node]:-}" ] || continue
+        [ "$node" != "$off" ] || continue
         on "$node" 'journalctl --unit vipward --unit vipward-render --unit keepalived --no-pager --output short-precise --lines 15' |
             sed "s/^/    $node | /" || true
     done

@@ -36,7 +36,7 @@ row() {
 
 show_row() {
     local gap=$7 bound=$8 verdict=${10} note=${11}
-    [ "$gap" = - ] || gap=$(shown "$gap")
+    case $gap in -) gap= ;; *) gap=$(shown "$gap") ;; esac
     case $bound in -) bound= ;; 0) bound="no gap" ;; *) bound="<= $(shown "$bound")" ;; esac
     [ "$9" -le 0 ] || note="${note:+$note, }machines stalled $(shown "$9")"
     case $verdict in ok | skipped) ;; *) verdict="NOT OK, $verdict" ;; esac

@@ -14,7 +14,7 @@ ETCD_LISTEN_CLIENT_URLS=http://$address:2379,http://127.0.0.1:2379
 ETCD_ADVERTISE_CLIENT_URLS=http://$address:2379"; then
     systemctl restart etcd
 fi
-systemctl enable --quiet etcd
+enabled etcd
 systemctl start etcd
 
 # The client's address in the network of the IPv6 VIP. A service, since guests differ in who configures interfaces.
@@ -34,7 +34,7 @@ WantedBy=multi-user.target"; then
     systemctl daemon-reload
     systemctl restart demo-ipv6
 fi
-systemctl enable --quiet demo-ipv6
+enabled demo-ipv6
 
 etcdctl() { ETCDCTL_API=3 command etcdctl --endpoints http://127.0.0.1:2379 "$@"; }
 tries=0

@@ -36,3 +36,11 @@ interface_of() {
     [ -n "$name" ] || { echo "no interface has the address $1" >&2; return 1; }
     echo "$name"
 }
+
+# Enables services. Not those that are: it makes systemd read all of its units again, which an emulated machine feels.
+enabled() {
+    local service
+    for service in "$@"; do
+        systemctl is-enabled --quiet "$service" || systemctl enable --quiet "$service"
+    done
+}

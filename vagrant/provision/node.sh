@@ -33,7 +33,7 @@ fi
 rm -f /etc/nginx/sites-enabled/default
 # What nginx starts with while the store has not been asked yet.
 [ -e /etc/nginx/conf.d/app.conf ] || changed /etc/nginx/conf.d/app.conf <<<'upstream app { server 127.0.0.1:8081; }'
-systemctl enable --quiet nginx
+enabled nginx
 if $restart_nginx; then systemctl restart nginx; else systemctl start nginx; fi
 
 # The configurations as an operator would write them, but for the interface's name.
@@ -57,7 +57,7 @@ changed /etc/default/vipward-render <<<"# What was confd's command line: -backen
 VIPWARD_BACKEND=etcd
 VIPWARD_NODE=http://$store:2379" && restart_render=true
 
-systemctl enable --quiet vipward vipward-render
+enabled vipward vipward-render
 if $restart_vipward; then
     systemctl restart vipward
 elif $reload_vipward && systemctl is-active --quiet vipward; then

@@ -71,6 +71,10 @@ const TOOLS: &[Tool] = &[
     Tool { program: "etcd", file: None, need: Need::Tests, packages: &["etcd-server"] },
     Tool { program: "etcdctl", file: None, need: Need::Tests, packages: &["etcd-client"] },
     Tool { program: "redis-server", file: None, need: Need::Tests, packages: &["redis-server"] },
+    // What the demonstration in virtual machines is checked with, where there are none.
+    Tool { program: "ruby", file: None, need: Need::Tests, packages: &["ruby"] },
+    Tool { program: "shellcheck", file: None, need: Need::Tests, packages: &["shellcheck"] },
+    Tool { program: "python3", file: None, need: Need::Tests, packages: &["python3-minimal"] },
     // The alerts' own tests. Only promtool is run, but it has no package of its own.
     Tool { program: "promtool", file: None, need: Need::Tests, packages: &["prometheus"] },
     Tool {
