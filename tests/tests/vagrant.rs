@@ -64,8 +64,9 @@ fn python_takes_the_probe() {
 #[test]
 fn the_nodes_configurations_are_right() {
     let temporary = tempfile::tempdir().unwrap();
-    let notify = temporary.path().join("notify.sh");
-    fs::copy(folder().join("files/keepalived/notify.sh"), &notify).unwrap();
+    for script in files("files/keepalived", "sh") {
+        fs::copy(&script, temporary.path().join(script.file_name().unwrap())).unwrap();
+    }
     let mut checked = 0;
     for path in files("files/keepalived", "conf") {
         // The interface is the machines' own; here there is one that every host has.

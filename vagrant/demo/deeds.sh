@@ -23,24 +23,24 @@ app_is_new() {
     [ "$(on client 'curl --silent --max-time 5 "http://192.168.56.[11-12]/app"' | sort | uniq -c | tr -s ' ')" = " 2 $app" ]
 }
 
-# How often the states of a node have changed.
+# How often the state of n2 has changed, by what it said last.
 transitions() {
-    detail "$1" WEB transitions
+    detail n2 transitions
 }
 
 unchanged() {
-    [ "$(transitions n2)" = "$before" ]
+    [ "$(transitions)" = "$before" ]
 }
 
 reload_other() {
-    before=$(transitions n2)
+    before=$(transitions)
     on n1 "sed -i 's/^    priority 150/    priority 150\n    garp_master_refresh 30/' /etc/keepalived/keepalived.conf &&
         systemctl reload vipward"
 }
 
 # The reload is to fail, with the line and the word.
 reload_refused() {
-    before=$(transitions n2)
+    before=$(transitions)
     on n1 "sed -i 's/garp_master_refresh/garp_master_refersh/' /etc/keepalived/keepalived.conf" || return
     if on n1 "systemctl reload vipward" 2>/dev/null; then return 1; fi
     note=$(on n1 "vipward check" 2>&1 | sed -n 's|^/etc/keepalived/||; /error/ { p; q }')
@@ -58,8 +58,8 @@ signal_agent() {
 # Both count only when another agent is there again, which systemd sees to.
 replaced() {
     local now
-    now=$(agent)
-    [ "$now" != 0 ] && [ "$now" != "$killed" ]
+    now=$(sed -n 's/^  "pid": \([0-9]*\),/\1/p' "$work/n1.says")
+    [ -n "$now" ] && [ "$now" != "$killed" ]
 }
 
 kill_agent() {
@@ -76,7 +76,7 @@ kill_both() {
 }
 
 restart_service() {
-    before=$(transitions n2)
+    before=$(transitions)
     on n1 "systemctl restart vipward"
 }
 
@@ -103,6 +103,15 @@ boot_machine() {
     note="all by systemd"
 }
 
+# Starting it stops vipward, and the reverse.
+start_keepalived() {
+    on n2 "systemctl start keepalived" && peer=n2
+}
+
+start_vipward() {
+    on n2 "systemctl start vipward" && peer=
+}
+
 # impair NETEM...: to what leaves n1.
 impair() {
     on n1 "modprobe sch_netem 2>/dev/null; tc qdisc replace dev $(interface n1) root netem $*"
@@ -116,9 +125,10 @@ repair() {
 impair_for() {
     local seconds=$1
     shift
-    before=$(transitions n2)
+    before=$(transitions)
     impair "$@" || return
     sleep "$seconds"
     repair || return
-    note="$(($(transitions n2) - before)) changes of state on n2"
+    see_states
+    note="$(($(transitions) - before)) changes of state on n2"
 }

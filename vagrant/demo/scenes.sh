@@ -40,8 +40,9 @@ begin() {
 data_paths() {
     local node path reason
     for node in "${NODES[@]}"; do
-        path=$(detail "$node" WEB datapath) || return
-        reason=$(detail "$node" WEB datapath_reason) || return
+        path=$(detail "$node" datapath)
+        reason=$(detail "$node" datapath_reason)
+        [ -n "$path" ] || return
         [ "$reason" != null ] || reason=
         note="${note:+$note, }$node $path${reason:+: $reason}"
     done
@@ -77,12 +78,12 @@ scene_machine() {
 
 scene_peer() {
     begin "keepalived on n2, with the same configuration" master-backup
-    perform peer "n2 changes to keepalived" none MASTER/BACKUP n1 on n2 "systemctl start keepalived"
+    perform peer "n2 changes to keepalived" none MASTER/BACKUP n1 start_keepalived
     perform peer-takes "vipward is stopped on n1" none -/MASTER "n1>n2" on n1 "systemctl stop vipward"
     perform peer-returns "vipward is started on n1" none MASTER/BACKUP "n2>n1" on n1 "systemctl start vipward"
     perform peer-cut "the link of n1 is cut" silent FAULT/MASTER "n1>n2" cut_link
     perform peer-plug "the link of n1 is back" none MASTER/BACKUP "n2>n1" plug_link
-    perform peer-ends "n2 changes to vipward" none MASTER/BACKUP n1 on n2 "systemctl start vipward"
+    perform peer-ends "n2 changes to vipward" none MASTER/BACKUP n1 start_vipward
 }
 
 scene_dual() {

@@ -20,14 +20,15 @@ declare -A state
 see_states() {
     local node pair pids=()
     for node in "${NODES[@]}"; do
-        [ "$node" != "$off" ] || { : >"$work/$node.states"; continue; }
-        states_of "$node" >"$work/$node.states" &
+        : >"$work/$node.says"
+        [ "$node" != "$off" ] || continue
+        ask "$node" &
         pids+=("$!")
     done
-    [ "${#pids[@]}" = 0 ] || wait "${pids[@]}" || true
+    wait "${pids[@]}"
     state=()
     for node in "${NODES[@]}"; do
-        for pair in $(<"$work/$node.states"); do
+        for pair in $(states_of "$node"); do
             state[$node.${pair%%=*}]=${pair#*=}
         done
     done
@@ -107,7 +108,7 @@ amiss() {
         read -r gap stall age by path <<<"${seen[$vip]}"
         want=$2
         [ "$(owner "$vip")" = n1 ] || want=n2
-        if [ "$by" != "$want" ] || [ "$age" -gt 1000 ]; then
+        if [ "$by" != "$want" ] || [ "$age" -gt 2000 ]; then
             echo "$want does not serve"
             return
         fi

@@ -39,7 +39,9 @@ if $restart_nginx; then systemctl restart nginx; else systemctl start nginx; fi
 # The configurations as an operator would write them, but for the interface's name.
 interface=$(interface_of "$address")
 reload_vipward=false restart_vipward=false
-changed /etc/keepalived/notify.sh 0755 <"$files/keepalived/notify.sh" || true
+for script in check_nginx.sh notify.sh; do
+    changed "/etc/keepalived/$script" 0755 <"$files/keepalived/$script" || true
+done
 for scene in master-backup dual-master; do
     sed "s/\\beth1\\b/$interface/g" "$files/keepalived/$scene-$name.conf" |
         changed "/etc/keepalived/$scene.conf" || true
