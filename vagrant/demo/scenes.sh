@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What is shown. Each scene begins and ends with all well; what is done to n1, who serves, hits the client.
 
-SCENES=(pair machine peer dual netem)
+SCENES=(pair faults machine peer dual netem)
 
 # The steps of each scene, as its function has them.
 list() {
@@ -58,6 +58,11 @@ scene_pair() {
     besides=unchanged perform refused "a reload with a misspelt word" none MASTER/BACKUP n1 reload_refused
     perform nginx-stop "nginx stops on n1" checked BACKUP/MASTER "n1>n2" on n1 "systemctl stop nginx"
     perform nginx-start "nginx is back on n1" none MASTER/BACKUP "n2>n1" on n1 "systemctl start nginx"
+}
+
+scene_faults() {
+    begin "The same pair: what becomes of the agent, and of the link" master-backup
+    perform whole "both nodes are up" - MASTER/BACKUP n1 configure master-backup
     perform kill "kill -9 of n1's agent, and back" resigned MASTER/BACKUP "n1>n2>n1" kill_agent
     perform kill-both "kill -9 of agent and guard" leased MASTER/BACKUP "n1*" kill_both
     perform freeze "n1's agent is frozen" leased -/MASTER "n1>n2" signal_agent STOP

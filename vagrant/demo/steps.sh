@@ -61,7 +61,8 @@ perform() {
     local step=$1 title=$2 kind=$3 states=$4 path=$5
     shift 5
     local server=${path##*>} vip now deadline right_since=0 slowest=0 limit why
-    server=${server:-n1}
+    # The pattern's own signs are no part of a name.
+    server=${server//\*/}
     note=
     mark
     if ! "$@"; then
