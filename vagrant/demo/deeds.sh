@@ -68,10 +68,11 @@ kill_agent() {
     besides=replaced
 }
 
-# The guard is the agent's child.
+# The guard is the agent's child. The agent is stopped first, or it would start another guard, or the guard hand over.
 kill_both() {
     killed=$(agent)
-    on n1 "kill -KILL $killed \$(pgrep --parent $killed --exact vipward)"
+    on n1 "guard=\$(pgrep --parent $killed --full 'vipward guard') && kill -STOP $killed &&
+        kill -KILL \$guard && kill -KILL $killed" || return
     besides=replaced
 }
 

@@ -60,12 +60,12 @@ owner() {
 perform() {
     local step=$1 title=$2 kind=$3 states=$4 path=$5
     shift 5
-    local server=${path##*>} vip now deadline right_since=0 slowest=0 limit why
+    local server=${path##*>} vip now deadline right_since=0 slowest=0 limit why failures=$failed
     # The pattern's own signs are no part of a name.
     server=${server//\*/}
     note=
     mark
-    if ! "$@"; then
+    if ! "$@" >/dev/null; then
         row "$step" "$title" - - - - - - 0 "it could not be done" "$note"
         besides=true
         return
@@ -93,7 +93,7 @@ perform() {
         judge "$step" "$title" "$kind" "$path" "$vip" "$why"
         title=
     done
-    [ -z "$why" ] || complain
+    [ "$failed" = "$failures" ] || complain
     besides=true
 }
 
