@@ -69,7 +69,7 @@ scene_faults() {
     perform thaw "it is thawed" none MASTER/BACKUP "n2>n1" signal_agent CONT
     perform drain "n1 is drained" none BACKUP/MASTER "n1>n2" on n1 "vipward drain"
     perform undrain "the end of that" none MASTER/BACKUP "n2>n1" on n1 "vipward undrain"
-    besides=unchanged perform restart "the service of n1 is restarted" none MASTER/BACKUP n1 restart_service
+    perform restart "the service of n1 is restarted" none MASTER/BACKUP "n1*" restart_service
     perform cut "the link of n1 is cut" silent FAULT/MASTER "n1>n2" cut_link
     perform plug "the link of n1 is back" none MASTER/BACKUP "n2>n1" plug_link
 }
