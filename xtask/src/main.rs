@@ -12,6 +12,7 @@ mod scale;
 mod setup;
 mod test;
 mod tidy;
+mod vagrant;
 mod workspace;
 
 use std::process::ExitCode;
@@ -44,6 +45,8 @@ enum Verb {
     Scale,
     /// Make the Debian package and the tarball; with `--check`, install and remove the package and see what is left.
     Dist(dist::Options),
+    /// The demonstration in virtual machines, brought up by vagrant or by the command in VAGRANT_UP, with each result checked.
+    VagrantTest(vagrant::Options),
     /// Check what the compiler does not: file lengths, module docs, unwraps, clocks, the ABI, manifests.
     Tidy,
 }
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Verb::Fuzz(options) => fuzz::run(&options),
         Verb::Scale => scale::run(),
         Verb::Dist(options) => dist::run(&options),
+        Verb::VagrantTest(options) => vagrant::run(&options),
         Verb::Tidy => tidy::run(),
     };
     match outcome {

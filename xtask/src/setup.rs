@@ -74,6 +74,10 @@ const TOOLS: &[Tool] = &[
     Tool { program: "etcdctl", file: None, need: Need::Tests, packages: &["etcd-client"] },
     Tool { program: "redis-server", file: None, need: Need::Tests, packages: &["redis-server"] },
     Tool { program: "wrk", file: None, need: Need::Benches, packages: &["wrk"] },
+    // What the demonstration in virtual machines is checked with, where there are none.
+    Tool { program: "ruby", file: None, need: Need::Tests, packages: &["ruby"] },
+    Tool { program: "shellcheck", file: None, need: Need::Tests, packages: &["shellcheck"] },
+    Tool { program: "python3", file: None, need: Need::Tests, packages: &["python3-minimal"] },
     // The alerts' own tests. Only promtool is run, but it has no package of its own.
     Tool { program: "promtool", file: None, need: Need::Tests, packages: &["prometheus"] },
     Tool {
