@@ -4,6 +4,8 @@
 mod accept;
 mod addresses;
 mod calm;
+mod control;
+mod events;
 mod fifo;
 mod groups;
 mod guard;
