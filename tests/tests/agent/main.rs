@@ -5,6 +5,7 @@ mod accept;
 mod addresses;
 mod calm;
 mod control;
+mod dashboard;
 mod events;
 mod fifo;
 mod groups;
