@@ -1,6 +1,6 @@
 //! The demonstration in virtual machines, as far as it can be checked without any: what its scripts and files say. That it
 //! runs is for `cargo xtask vagrant-test` to show.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,8 +25,8 @@ fn files(below: &str, extension: &str) -> Vec<PathBuf> {
 /// Runs a program in vagrant/; what it says, if it fails.
 fn succeeds(command: &mut Command) -> Result<(), String> {
     let output = command.current_dir(folder()).output();
-    let output =
-        output.unwrap_or_else(|error| panic!("{:?}: {error}: cargo xtask setup", command.get_program()));
+    let output = output
+        .unwrap_or_else(|error| panic!("{}: {error}: cargo xtask setup", command.get_program().display()));
     let said = [output.stdout, output.stderr].concat();
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&said).into_owned()) }
 }
