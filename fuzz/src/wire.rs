@@ -83,16 +83,13 @@ fn mend_checksum(frame: &mut [u8], pseudo_header: bool) -> Option<()> {
         at += eth::VLAN_LEN;
     }
     let ip = at + 2;
-    let (start, length, addresses) = match frame.get(ip)? >> 4 {
-        4 => {
-            let header = usize::from(frame.get(ip)? & 15) * 4;
-            let total = usize::from(word(frame, ip + ipv4::TOTAL_LEN)?);
-            (ip + header, total.checked_sub(header)?, ip + ipv4::SOURCE..ip + ipv4::SOURCE + 8)
-        }
-        _ => {
-            let length = usize::from(word(frame, ip + ipv6::PAYLOAD_LEN)?);
-            (ip + ipv6::LEN, length, ip + ipv6::SOURCE..ip + ipv6::SOURCE + 32)
-        }
+    let (start, length, addresses) = if frame.get(ip)? >> 4 == 4 {
+        let header = usize::from(frame.get(ip)? & 15) * 4;
+        let total = usize::from(word(frame, ip + ipv4::TOTAL_LEN)?);
+        (ip + header, total.checked_sub(header)?, ip + ipv4::SOURCE..ip + ipv4::SOURCE + 8)
+    } else {
+        let length = usize::from(word(frame, ip + ipv6::PAYLOAD_LEN)?);
+        (ip + ipv6::LEN, length, ip + ipv6::SOURCE..ip + ipv6::SOURCE + 32)
     };
     let mut sum = u32::from(IPPROTO_VRRP) + u32::try_from(length).ok()? + sum_words(frame.get(addresses)?);
     if !pseudo_header {
