@@ -242,8 +242,6 @@ impl Fleet {
                 self.deadline(index);
                 self.look(index);
             }
-            // One that an earlier one had overtaken.
-            Due::Deadline(_) => {}
             Due::Arrival { to, packet } => {
                 let now = self.now;
                 let event = self.members[to].node.as_mut().and_then(|node| node.kernel.receive(now, &packet));
@@ -256,8 +254,8 @@ impl Fleet {
                 self.handle(member, input);
                 self.look(member);
             }
-            // Of a host that is gone.
-            Due::Agent { .. } => {}
+            // A deadline that an earlier one had overtaken, or what was for a host that is gone.
+            Due::Deadline(_) | Due::Agent { .. } => {}
         }
     }
 

@@ -37,9 +37,9 @@ fn run(routers: usize) -> Run {
     let memory = resident();
     let mut fleet = Fleet::new(routers, 1);
     fleet.start_within(SPREAD);
-    let begin = fleet.now;
+    let first = fleet.now;
     let start = fleet.run_for(SPREAD + 3 * longest_down());
-    let settled = start.settled.saturating_since(begin);
+    let settled = start.settled.saturating_since(first);
     assert_eq!(fleet.in_order(), routers);
     let memory = resident().saturating_sub(memory);
 
