@@ -354,9 +354,10 @@ impl Agent {
     async fn end_scripts(&mut self) {
         self.rendering.stop().await;
         let (verdicts, _) = mpsc::channel(1);
-        std::mem::replace(&mut self.notifier, Notifier::new(notify::TIMEOUT)).shutdown(STOP_GRACE).await;
+        let notifier = std::mem::replace(&mut self.notifier, Notifier::new(notify::TIMEOUT));
+        let alerts = std::mem::take(&mut self.alerts);
+        tokio::join!(notifier.shutdown(STOP_GRACE), alerts.shutdown(STOP_GRACE));
         std::mem::take(&mut self.fifos).shutdown(STOP_GRACE).await;
-        std::mem::take(&mut self.alerts).shutdown(STOP_GRACE).await;
         std::mem::replace(&mut self.runner, Runner::new(verdicts)).shutdown().await;
         self.complaints.abort();
         self.life_signs.abort();
