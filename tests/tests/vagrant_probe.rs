@@ -52,7 +52,7 @@ impl Probe {
     /// What it says of `name`, with the stalls of the page called `reference`.
     fn look(&mut self, reference: &str, name: &str) -> Seen {
         writeln!(self.commands, "look {reference}").unwrap();
-        let lines = self.answers.by_ref().lines().map(Result::unwrap).take_while(|line| line != ".");
+        let lines = (&mut self.answers).lines().map(Result::unwrap).take_while(|line| line != ".");
         let lines: Vec<String> = lines.collect();
         let line = lines.iter().find(|line| line.split(' ').next() == Some(name)).unwrap();
         let fields: Vec<&str> = line.split(' ').skip(1).collect();
