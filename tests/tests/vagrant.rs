@@ -1,6 +1,6 @@
 //! The demonstration in virtual machines, as far as it can be checked without any: what its scripts and files say. That it
 //! runs is for `cargo xtask vagrant-test` to show.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 use std::collections::BTreeSet;
 use std::fs;
