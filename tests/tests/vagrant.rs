@@ -25,8 +25,8 @@ fn files(below: &str, extension: &str) -> Vec<PathBuf> {
 /// Runs a program in vagrant/; what it says, if it fails.
 fn succeeds(command: &mut Command) -> Result<(), String> {
     let output = command.current_dir(folder()).output();
-    let output =
-        output.unwrap_or_else(|error| panic!("{:?}: {error}: cargo xtask setup", command.get_program()));
+    let output = output
+        .unwrap_or_else(|error| panic!("{}: {error}: cargo xtask setup", command.get_program().display()));
     let said = [output.stdout, output.stderr].concat();
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&said).into_owned()) }
 }
