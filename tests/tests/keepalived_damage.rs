@@ -54,7 +54,7 @@ vrrp_instance one {
     interface eth0
     virtual_router_id 10
     priority 150
-    advert_int 0.5
+    advert_int 0.8
     virtual_ipaddress {
         192.0.2.1/24 dev eth1
     }

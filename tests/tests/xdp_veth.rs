@@ -7,7 +7,8 @@ use std::fs;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use nix::net::if_::if_nametoindex;
+use nix::ifaddrs::getifaddrs;
+use nix::net::if_::{InterfaceFlags, if_nametoindex};
 use vipward::kernel::{Choice, Claim, Datapath as _, KernelError, Kind, Paths, ReportKind, Timer};
 use vipward_common::abi::{FLAG_CHECK_PEER, FLAG_PREEMPT, FLAG_UNICAST, Peer, RouterKey, Rules};
 use vipward_common::reason::Reason;
@@ -34,6 +35,15 @@ fn make_pair(namespace: &Namespace) {
     namespace
         .ip("link add va type veth peer name vb\naddr add 10.0.0.2/24 dev va\nlink set vb up\nlink set va up\n")
         .unwrap();
+    // The kernel notices a carrier when it gets round to it, and until then drops all that is sent.
+    namespace.enter(|| eventually("the carrier", || running("va") && running("vb"))).unwrap();
+    // It holds the RTNL lock for that, and so does this: afterwards it is done.
+    namespace.ip("link set vb up\n").unwrap();
+}
+
+fn running(interface: &str) -> bool {
+    let mut links = getifaddrs().unwrap();
+    links.any(|link| link.interface_name == interface && link.flags.contains(InterfaceFlags::IFF_RUNNING))
 }
 
 fn eventually(what: &str, condition: impl FnMut() -> bool) {
