@@ -37,8 +37,10 @@ pub(super) enum Blow {
     KillAgent,
 }
 
-/// The goal for the time from [`Blow::KillAgent`] to the successor's first GARP, as a share of keepalived's.
+/// The goal for the time from [`Blow::KillAgent`] to the successor's first GARP, as a share of keepalived's. Skew_Time alone
+/// is 0.19 of what keepalived's peer waits, so it is judged where that is long enough for the rest to be small.
 const DEATH_SHARE: f64 = 0.2;
+const DEATH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A scenario of failovers.
 #[derive(Clone, Copy, Debug)]
@@ -216,7 +218,9 @@ impl Failover {
         };
         let alone = self.plan.instances == 1 && self.plan.vips == 1;
         let metrics = if self.blow == Blow::KillAgent {
-            taken.at_most_share(DEATH_SHARE, Contender::is_vipward);
+            if self.plan.interval >= DEATH_INTERVAL {
+                taken.at_most_share(DEATH_SHARE, Contender::is_vipward);
+            }
             vec![taken]
         } else if alone {
             first_garp.at_most(Statistic::Median, 1.0, Contender::is_vipward);
