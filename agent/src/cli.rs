@@ -1,6 +1,7 @@
 //! The command line. Every option of the agent and of `check`, and where the agent is, can also be given as an environment
 //! variable `VIPWARD_…`; how one answer of `status` is shown cannot.
 
+mod host;
 mod look;
 mod render;
 
@@ -17,6 +18,7 @@ use crate::kernel::Choice;
 use crate::kv::args::Kv;
 use crate::metrics::{Compat, MetricsAddress};
 
+pub use host::ConfigId;
 pub use look::{Doctor, Monitor};
 pub use render::{NginxCheck, RenderOptions};
 
@@ -100,6 +102,9 @@ pub struct Run {
     /// keepalived.conf to read
     #[arg(short = 'f', long = "file", env = "VIPWARD_FILE", default_value = DEFAULT_CONFIG, value_name = "FILE")]
     pub file: PathBuf,
+    /// Whose lines of it count
+    #[command(flatten)]
+    pub config_id: ConfigId,
     /// Where the control socket lives
     #[command(flatten)]
     pub run_dir: RunDir,
@@ -209,6 +214,9 @@ pub struct Check {
     /// keepalived.conf to check
     #[arg(short = 'f', long = "file", env = "VIPWARD_FILE", default_value = DEFAULT_CONFIG, value_name = "FILE")]
     pub file: PathBuf,
+    /// Whose lines of it count
+    #[command(flatten)]
+    pub config_id: ConfigId,
     /// confd directory to check as well: its resources and templates
     #[arg(long, env = "VIPWARD_CONFDIR", value_name = "DIR")]
     pub confdir: Option<PathBuf>,

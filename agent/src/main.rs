@@ -40,7 +40,8 @@ fn run(command: Command) -> anyhow::Result<u8> {
             supervise::run(&options)
         }
         Command::Check(options) => {
-            let read = config::Options { lenient: options.lenient };
+            let config_id = options.config_id.config_id;
+            let read = config::Options { lenient: options.lenient, config_id };
             let mut out = std::io::stdout().lock();
             let Some(confdir) = &options.confdir else {
                 return Ok(config::report::check(&options.file, &read, &mut out)?);
@@ -61,8 +62,9 @@ fn run(command: Command) -> anyhow::Result<u8> {
             verbs::explain(&options.run_dir.run_dir, options.instance.as_deref()).map(|()| 0)
         }
         Command::Doctor(options) => examine(&options),
-        Command::Monitor(cli::Monitor { interface, file, json, count, time }) => {
-            let show = monitor::show::Show { interface, file, json, count, time };
+        Command::Monitor(cli::Monitor { interface, file, config_id, json, count, time }) => {
+            let config_id = config_id.config_id;
+            let show = monitor::show::Show { interface, file, config_id, json, count, time };
             monitor::show::run(&show, &mut std::io::stdout().lock()).map(|()| 0)
         }
         Command::Reload(run_dir) => verbs::reload(&run_dir.run_dir).map(|()| 0),
@@ -95,6 +97,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
 fn examine(options: &cli::Doctor) -> anyhow::Result<u8> {
     let visit = Visit {
         file: options.file.clone(),
+        config_id: options.config_id.config_id.clone(),
         run_dir: options.run_dir.run_dir.clone(),
         listen: options.listen,
     };

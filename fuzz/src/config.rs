@@ -30,7 +30,7 @@ pub(crate) fn keepalived(data: &[u8], scratch: &Path) {
         }
     }
     for lenient in [false, true] {
-        judge(&load_and_look(&scratch.join("0"), &Options { lenient }), lenient);
+        judge(&load_and_look(&scratch.join("0"), &Options { lenient, ..Options::default() }), lenient);
     }
 }
 
@@ -60,6 +60,13 @@ pub(crate) fn keepalived_long(data: &[u8], scratch: &Path) {
 
 /// Whether it may include what is not in the folder: other files of this host are no input.
 fn reaches_out(data: &[u8]) -> bool {
+    // With parameters any line may become an include; only prefix lengths are told from paths.
+    if data.iter().any(|byte| matches!(byte, b'$' | b'~')) {
+        return data
+            .iter()
+            .zip(data.iter().skip(1).chain([&0]))
+            .any(|(byte, next)| *byte == b'/' && !next.is_ascii_digit());
+    }
     let line = |line: &[u8]| line.windows(7).any(|it| it == b"include") && line.contains(&b'/');
     data.split(|byte| matches!(byte, b'\n' | b'\r')).any(line)
 }

@@ -29,13 +29,21 @@ fn configs(kind: &str) -> Vec<PathBuf> {
     found
 }
 
+/// For which host a configuration is read: its first line may say so, as `# config-id: ID`.
+fn options(path: &Path) -> Options {
+    let text = fs::read_to_string(path).unwrap();
+    let config_id =
+        text.lines().next().and_then(|line| line.strip_prefix("# config-id: ")).map(str::to_owned);
+    Options { config_id, ..Options::default() }
+}
+
 fn snapshot(kind: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(format!("../{CORPUS}/{kind}"));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     for path in configs(kind) {
-        let loaded = config::load(&path, &Options::default());
+        let loaded = config::load(&path, &options(&path));
         let mut text = String::new();
         for diagnostic in &loaded.diagnostics {
             writeln!(text, "{diagnostic}").unwrap();
@@ -52,7 +60,7 @@ fn snapshot(kind: &str) {
 fn what_runs() {
     snapshot("runs");
     for path in configs("runs") {
-        let loaded = config::load(&path, &Options::default());
+        let loaded = config::load(&path, &options(&path));
         assert!(loaded.config.is_some() && loaded.diagnostics.is_empty(), "{}", path.display());
     }
 }
@@ -61,7 +69,7 @@ fn what_runs() {
 fn what_runs_with_advice() {
     snapshot("advised");
     for path in configs("advised") {
-        let loaded = config::load(&path, &Options::default());
+        let loaded = config::load(&path, &options(&path));
         assert!(loaded.config.is_some() && !loaded.diagnostics.is_empty(), "{}", path.display());
     }
 }
@@ -70,7 +78,7 @@ fn what_runs_with_advice() {
 fn what_is_refused() {
     snapshot("refused");
     for path in configs("refused") {
-        let loaded = config::load(&path, &Options::default());
+        let loaded = config::load(&path, &options(&path));
         assert!(loaded.config.is_none(), "{}", path.display());
         assert!(
             loaded.diagnostics.iter().any(|found| found.severity == Severity::Error),
@@ -89,10 +97,15 @@ fn keepalived_accepts_what_runs() {
     let script = "for i in eth0 eth1 eth2; do \
                       ip link add $i type veth peer name peer-$i && ip link set $i up || exit 70; \
                   done; \
-                  exec keepalived --config-test --use-file \"$1\"";
+                  exec keepalived --config-test --config-id \"$2\" --use-file \"$1\"";
     for path in configs("runs") {
-        let output =
-            Command::new("unshare").args(["--net", "sh", "-c", script, "sh"]).arg(&path).output().unwrap();
+        let id = options(&path).config_id.unwrap_or_else(|| "nobody".to_owned());
+        let output = Command::new("unshare")
+            .args(["--net", "sh", "-c", script, "sh"])
+            .arg(&path)
+            .arg(id)
+            .output()
+            .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{}: {}\n{said}", path.display(), output.status);
     }

@@ -22,7 +22,7 @@ fn corpus() -> Vec<(PathBuf, String)> {
 
 /// Reads `text`, and checks what must hold of any answer.
 fn read(path: &Path, text: &str, lenient: bool) -> Loaded {
-    let loaded = config::load_str(path, text, &Options { lenient });
+    let loaded = config::load_str(path, text, &Options { lenient, ..Options::default() });
     let errors = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
     assert_eq!(loaded.config.is_none(), errors, "refused without a reason, or run in spite of one");
     let lines = text.lines().count().max(1);
@@ -114,6 +114,12 @@ fn a_flood_is_answered_in_time() {
         "vrrp_script s { script \"".to_owned() + &"x ".repeat(1 << 20) + "\" }",
         format!("vrrp_instance a {{ virtual_ipaddress {{ {} }} }}", "10.0.0.1\n".repeat(100_000)),
         "include\n".repeat(100_000),
+        "$A=${A}${A}\n${A}\n".repeat(30_000),
+        "$B=x\n".to_owned() + &"${B}".repeat(1 << 20),
+        "$".repeat(4 << 20),
+        "$B=x\n".to_owned() + &" ".repeat(1 << 20) + &"${_HASH}".repeat(1 << 17),
+        "~SEQ(A,1,1000) ~SEQ(B,1,1000) ~SEQ(C,1,1000) x ${A}${B}${C}\n".repeat(1000),
+        "$V= \\\n".to_owned() + &"x \\\n".repeat(100_000) + "y\n" + &"$V\n".repeat(1000),
     ];
     for text in mutations {
         let begun = Instant::now();
@@ -160,7 +166,8 @@ proptest! {
                 "state", "MASTER", "BACKUP", "interface", "virtual_router_id", "priority", "advert_int", "version", "2",
                 "3", "authentication", "auth_type", "PASS", "auth_pass", "virtual_ipaddress", "10.0.0.1", "fe80::1/64",
                 "dev", "brd", "+", "track_script", "weight", "reverse", "unicast_peer", "min_ttl", "notify", "script",
-                "\"x y\"", "'", "\\", "$(x)", "...", "~SEQ", "@a", "$A=1", "include", "#", "nopreempt", "preempt_delay",
+                "\"x y\"", "'", "\\", "$(x)", "...", "~SEQ(N,1,3)", "~LST(A,${A},2)", "@a", "@^a", "$A=1", "$B= \\\n", "\\\n", "$A", "${A}", "${B}", "${N}",
+                "${_RANDOM}", "include", "#", "nopreempt", "preempt_delay",
                 "999999999999999999999", "é",
             ]),
             0..200,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{DEFAULT_CONFIG, RunDir};
+use super::{ConfigId, DEFAULT_CONFIG, RunDir};
 
 /// The longest that somebody waits for an answer.
 const MAX_LISTEN: Duration = Duration::from_mins(1);
@@ -27,6 +27,9 @@ pub struct Doctor {
     /// keepalived.conf whose interfaces are looked at
     #[arg(short = 'f', long = "file", env = "VIPWARD_FILE", default_value = DEFAULT_CONFIG, value_name = "FILE")]
     pub file: PathBuf,
+    /// Whose lines of it count
+    #[command(flatten)]
+    pub config_id: ConfigId,
     /// Which agent to ask, if one runs
     #[command(flatten)]
     pub run_dir: RunDir,
@@ -47,6 +50,9 @@ pub struct Monitor {
     /// keepalived.conf to compare with
     #[arg(short = 'f', long = "file", env = "VIPWARD_FILE", default_value = DEFAULT_CONFIG, value_name = "FILE")]
     pub file: PathBuf,
+    /// Whose lines of it count
+    #[command(flatten)]
+    pub config_id: ConfigId,
     /// Print a JSON object per line
     #[arg(long)]
     pub json: bool,

@@ -21,7 +21,7 @@ pub enum Severity {
     Error,
 }
 
-/// One finding, shown as `FILE:LINE:COL: error|warning: message; help`.
+/// One finding, shown as `FILE:LINE:COL: error|warning: message; help (what was expanded)`.
 #[derive(Clone, Debug)]
 pub struct Diagnostic {
     /// How bad it is.
@@ -40,8 +40,11 @@ impl fmt::Display for Diagnostic {
             Severity::Warning => "warning",
             Severity::Error => "error",
         };
-        write!(f, "{}: {severity}: {}", self.at, self.message)?;
-        self.help.as_ref().map_or(Ok(()), |help| write!(f, "; {help}"))
+        write!(f, "{}: {severity}: {}", self.at.place(), self.message)?;
+        if let Some(help) = &self.help {
+            write!(f, "; {help}")?;
+        }
+        write!(f, "{}", self.at.way())
     }
 }
 
@@ -111,9 +114,9 @@ impl Findings {
     /// All findings, by the order of `files` and then by line and column.
     pub(super) fn into_sorted(mut self, files: &[Arc<PathBuf>]) -> Vec<Diagnostic> {
         let rank = |found: &Diagnostic| files.iter().position(|file| *file == found.at.file);
-        // What a group says is said of each of its members.
+        // What a group says is said of each of its members, and what a sequence says each time.
         let mut said = HashSet::new();
-        self.kept.retain(|found| said.insert((found.at.to_string(), found.message.clone())));
+        self.kept.retain(|found| said.insert((found.at.place().to_string(), found.message.clone())));
         self.kept.sort_by_cached_key(|found| (rank(found), found.at.line, found.at.col));
         if let (Some(last), true) = (self.kept.last().cloned(), self.left_out > 0) {
             let message = format!("{} further findings are not shown", self.left_out);
@@ -192,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_bounded_and_errors_survive_it() {
-        let at = Location { file: Arc::default(), line: 1, col: 1 };
+        let at = Location::new(&Arc::default(), 1, 1);
         let mut findings = Findings::new(false);
         for number in 0..10_000 {
             findings.warning(&at, format!("w{number}"));

@@ -1,14 +1,19 @@
 //! Reads a configuration and what it includes into one sequence of tokens: an include stands for the text of the
 //! files that match, in the middle of a block too. Loops, depth, number and size of files are bounded.
 
+mod braces;
+mod checks;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostic::{Findings, quoted};
+use super::language::{Expansion, Language};
 use super::lex::{Statement, Token, lex};
 use super::model::Location;
+use checks::Checks;
 
 /// Files within files.
 const MAX_DEPTH: usize = 16;
@@ -16,6 +21,9 @@ const MAX_DEPTH: usize = 16;
 const MAX_FILES: usize = 1024;
 /// Bytes of one configuration, all files together.
 const MAX_BYTES: u64 = 32 << 20;
+
+/// Bytes of a pattern, as of a path.
+const MAX_PATTERN: usize = 4096;
 
 /// A configuration with its includes in place.
 pub(super) struct Source {
@@ -25,33 +33,48 @@ pub(super) struct Source {
     pub(super) files: Vec<Arc<PathBuf>>,
 }
 
-/// Reads the file at `path` and what it includes.
-pub(super) fn read(path: &Path, findings: &mut Findings) -> Source {
-    let mut reader = Reader::new(findings);
-    let at = Location { file: Arc::new(path.to_owned()), line: 1, col: 1 };
+/// Reads the file at `path` and what it includes, for the host `id`.
+pub(super) fn read(path: &Path, id: String, findings: &mut Findings) -> Source {
+    let mut reader = Reader::new(id, findings);
+    let at = Location::new(&Arc::new(path.to_owned()), 1, 1);
     reader.open(path, &at);
-    reader.source
+    reader.finish()
 }
 
-/// Takes `text` for the content of `path`, and reads what it includes.
-pub(super) fn read_str(path: &Path, text: &str, findings: &mut Findings) -> Source {
-    let mut reader = Reader::new(findings);
+/// Takes `text` for the content of `path`, and reads what it includes, for the host `id`.
+pub(super) fn read_str(path: &Path, text: &str, id: String, findings: &mut Findings) -> Source {
+    let mut reader = Reader::new(id, findings);
     reader.splice(path, text);
-    reader.source
+    reader.finish()
 }
 
 struct Reader<'f> {
     findings: &'f mut Findings,
     source: Source,
+    /// What earlier lines defined, of all files.
+    language: Language,
+    /// What is demanded of the includes of the file that is being read.
+    checks: Checks,
     /// Files that are being read, by their real paths: an include of one of them is a loop.
     open: Vec<PathBuf>,
     bytes_left: u64,
 }
 
 impl Reader<'_> {
-    fn new(findings: &mut Findings) -> Reader<'_> {
-        let source = Source { tokens: Vec::new(), files: Vec::new() };
-        Reader { findings, source, open: Vec::new(), bytes_left: MAX_BYTES }
+    fn new(id: String, findings: &mut Findings) -> Reader<'_> {
+        Reader {
+            findings,
+            source: Source { tokens: Vec::new(), files: Vec::new() },
+            language: Language::new(id),
+            checks: Checks::default(),
+            open: Vec::new(),
+            bytes_left: MAX_BYTES,
+        }
+    }
+
+    fn finish(self) -> Source {
+        self.language.finish(self.findings);
+        self.source
     }
 
     /// Reads one file because of what stands at `at`.
@@ -104,28 +127,68 @@ impl Reader<'_> {
         let file = Arc::new(path.to_owned());
         self.source.files.push(Arc::clone(&file));
         let directory = path.parent().unwrap_or_else(|| Path::new(""));
-        for token in lex(&file, text, self.findings) {
-            match token {
-                Token::Statement(statement) => match Include::of(&statement) {
-                    Some(include) => self.include(&include, directory),
-                    None => self.source.tokens.push(Token::Statement(statement)),
-                },
-                brace => self.source.tokens.push(brace),
+        let absolute = absolute(directory);
+        // As in keepalived, no file changes what its includer demands.
+        let checks = self.checks;
+        let mut expansion = Expansion::new(&file, &absolute, text);
+        let mut tokens = Vec::new();
+        while let Some(line) = expansion.next(&mut self.language, self.findings) {
+            lex(&line, &mut tokens, self.findings);
+            for token in tokens.drain(..) {
+                match token {
+                    Token::Statement(statement) => self.statement(statement, directory),
+                    brace => self.source.tokens.push(brace),
+                }
             }
         }
+        self.checks = checks;
     }
 
-    fn include(&mut self, include: &Include, directory: &Path) {
+    fn statement(&mut self, statement: Statement, directory: &Path) {
+        if let Some(include) = Include::of(&statement, self.checks) {
+            return self.include(&include, &statement, directory);
+        }
+        match (statement.keyword.text.as_str(), statement.args.as_slice()) {
+            ("include_check", options) => self.checks.set(options, self.findings),
+            // What is no number is refused with the rest of `global_defs`.
+            ("random_seed", [seed]) => _ = seed.text.parse().map(|seed| self.language.seed(seed)),
+            _ => {}
+        }
+        self.source.tokens.push(Token::Statement(statement));
+    }
+
+    fn include(&mut self, include: &Include, statement: &Statement, directory: &Path) {
         let Include { at, pattern, .. } = include;
-        let shown = quoted(pattern);
         if pattern.is_empty() {
             self.findings.error(at, "`include` needs the name of a file");
             return;
         }
-        if pattern.contains('{') {
-            self.findings.strict(at, format!("braces in an include, as in {shown}, are not supported yet"));
+        if let [_, more, ..] = statement.args.as_slice() {
+            self.findings
+                .error(&more.at, format!("{} is one word too many for an include", quoted(&more.text)))
+                .help("each file has a line of its own; names with spaces are in double quotes");
             return;
         }
+        let short = pattern.len() <= MAX_PATTERN;
+        let Some(patterns) = short.then(|| braces::expand(pattern)).flatten() else {
+            let shown = quoted(pattern);
+            self.findings.error(at, format!("{shown} is too long, or its braces stand for too many names"));
+            return;
+        };
+        // A pattern that finds nothing is told of if the include as a whole does.
+        let mut empty = Vec::new();
+        for pattern in &patterns {
+            match self.matching(pattern, at, directory) {
+                Some(0) => empty.push(pattern.as_str()),
+                Some(_) => {}
+                None => return,
+            }
+        }
+        include.report_missing(&empty, patterns.len(), self.findings);
+    }
+
+    /// Reads the files that match `pattern`, and gives their number; `None` if it is no pattern.
+    fn matching(&mut self, pattern: &str, at: &Location, directory: &Path) -> Option<usize> {
         // Joining leaves an absolute pattern alone. The directory's own name is no pattern.
         let directory = PathBuf::from(glob::Pattern::escape(&directory.to_string_lossy()));
         let full = directory.join(pattern);
@@ -133,15 +196,15 @@ impl Reader<'_> {
         let matches = match glob::glob_with(&full.to_string_lossy(), options) {
             Ok(matches) => matches,
             Err(error) => {
-                self.findings.error(at, format!("{shown} is not a pattern: {}", error.msg));
-                return;
+                self.findings.error(at, format!("{} is not a pattern: {}", quoted(pattern), error.msg));
+                return None;
             }
         };
-        let mut found = false;
+        let mut found = 0;
         for path in matches.take(MAX_FILES) {
             match path {
                 Ok(path) => {
-                    found = true;
+                    found += 1;
                     self.open(&path, at);
                 }
                 Err(error) => {
@@ -150,42 +213,48 @@ impl Reader<'_> {
                 }
             }
         }
-        if !found {
-            include.report_missing(self.findings);
-        }
+        Some(found)
     }
+}
+
+/// `directory` as a parameter names it, which has to mean the same to scripts that run elsewhere.
+fn absolute(directory: &Path) -> PathBuf {
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    directory
+        .canonicalize()
+        .or_else(|_| std::path::absolute(directory))
+        .unwrap_or_else(|_| directory.to_owned())
 }
 
 /// An `include` statement or one of its variants.
 struct Include {
     at: Location,
     pattern: String,
-    /// The variant demands a match for a name without wildcards.
-    match_demanded: bool,
-    /// The variant demands a match for a pattern too.
-    wildcard_demanded: bool,
+    checks: Checks,
 }
 
 impl Include {
-    fn of(statement: &Statement) -> Option<Include> {
+    fn of(statement: &Statement, checks: Checks) -> Option<Include> {
         let keyword = &statement.keyword;
-        let (match_demanded, wildcard_demanded) = match keyword.text.as_str() {
-            "include" | "includer" | "includeb" => (false, false),
-            "includem" => (true, false),
-            "includew" | "includea" => (true, true),
-            _ => return None,
-        };
+        let checks = checks.and(Checks::of_variant(&keyword.text)?);
         let pattern = statement.args.first().map_or_else(String::new, |word| word.text.clone());
-        Some(Include { at: keyword.at.clone(), pattern, match_demanded, wildcard_demanded })
+        Some(Include { at: keyword.at.clone(), pattern, checks })
     }
 
-    fn report_missing(&self, findings: &mut Findings) {
-        let message = format!("no file matches {}", quoted(&self.pattern));
-        let wildcard = self.pattern.contains(['*', '?', '[']);
-        if (wildcard && self.wildcard_demanded) || (!wildcard && self.match_demanded) {
-            findings.error(&self.at, message);
-        } else if !wildcard {
-            findings.warning(&self.at, message).help("keepalived goes on without it, and so does vipward");
+    /// Says which patterns found nothing, of so many that the braces stand for.
+    fn report_missing(&self, empty: &[&str], patterns: usize, findings: &mut Findings) {
+        for pattern in empty {
+            let message = format!("no file matches {}", quoted(pattern));
+            let wildcard = pattern.contains(['*', '?', '[']);
+            let one_of_braces = patterns > 1 && self.checks.braces;
+            let demanded = if wildcard { self.checks.wildcards } else { self.checks.names };
+            if one_of_braces || (demanded && empty.len() == patterns) {
+                findings.error(&self.at, message);
+            } else if !wildcard {
+                findings
+                    .warning(&self.at, message)
+                    .help("keepalived goes on without it, and so does vipward");
+            }
         }
     }
 }

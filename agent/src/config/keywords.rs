@@ -175,12 +175,14 @@ pub(super) static TABLE: &[Entry] = &[
     ]),
     entry(Globals, Harmless("a reload is checked first in any case"), &["reload_check_config"]),
     entry(Globals, Harmless("the configuration is read once and kept in memory"), &[
-        "tmp_config_directory", "config_save_dir", "random_seed", "umask",
+        "tmp_config_directory", "config_save_dir", "umask",
     ]),
+    entry(Globals, Works(Words(0, usize::MAX)), &["include_check"]),
+    entry(Globals, Works(Words(1, 1)), &["random_seed"]),
     entry(Globals, Ignored("adverts of foreign VRIDs pass untouched and unseen"), &["log_unknown_vrids"]),
     entry(Globals, Ignored("there are no .data files: see `vipward status`"), &["data_use_instance"]),
     entry(Globals, NotYet, &[
-        "reload_time_file", "reload_repeat", "reload_file", "include_check",
+        "reload_time_file", "reload_repeat", "reload_file",
     ]),
     entry(Globals, NO_CHECKER, &[
         "checker_log_all_failures", "checker_priority", "checker_no_swap", "checker_rt_priority",

@@ -1,11 +1,9 @@
-//! Bytes to statements and braces, one line at a time, as keepalived reads them: a statement ends with its line
+//! Lines to statements and braces, as keepalived reads them: a statement ends with its line
 //! or at a brace, braces may stick to words, `#` and `!` begin a comment anywhere outside double quotes, and a
 //! double-quoted string never spans lines. Single quotes mean something in command lines only.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use super::diagnostic::Findings;
+use super::language::Text;
 use super::model::Location;
 
 /// A word of a statement.
@@ -32,7 +30,7 @@ pub(super) struct Statement {
     pub(super) comment: String,
 }
 
-/// What a file consists of.
+/// What a line consists of.
 #[derive(Clone, Debug)]
 pub(super) enum Token {
     /// A line of words.
@@ -43,33 +41,27 @@ pub(super) enum Token {
     Close(Location),
 }
 
-/// Splits `text`, the content of `file`.
-pub(super) fn lex(file: &Arc<PathBuf>, text: &str, findings: &mut Findings) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    for (line, number) in text.lines().zip(1..) {
-        LineLexer { file, line: number, tokens: &mut tokens, words: Vec::new(), raw: String::new() }
-            .run(line, findings);
-    }
-    tokens
+/// Splits `line`, and adds what it consists of to `tokens`.
+pub(super) fn lex(line: &Text<'_>, tokens: &mut Vec<Token>, findings: &mut Findings) {
+    LineLexer { line, tokens, words: Vec::new(), raw: String::new() }.run(findings);
 }
 
 struct LineLexer<'a> {
-    file: &'a Arc<PathBuf>,
-    line: u32,
+    line: &'a Text<'a>,
     tokens: &'a mut Vec<Token>,
     words: Vec<Word>,
     raw: String,
 }
 
 impl LineLexer<'_> {
-    fn run(mut self, line: &str, findings: &mut Findings) {
+    fn run(mut self, findings: &mut Findings) {
+        let line = self.line.as_str();
         // The braces of an include are the pattern's, see `include.rs`.
         let braces = !is_include(line);
         // Whether the next character goes on with the last word.
         let mut in_word = false;
-        let mut chars = line.chars().zip(1..).peekable();
-        while let Some((c, col)) = chars.next() {
+        let mut chars = line.chars().zip(0..).peekable();
+        while let Some((c, index)) = chars.next() {
             match c {
                 '#' | '!' => {
                     let comment = chars.map(|(c, _)| c).collect();
@@ -78,16 +70,16 @@ impl LineLexer<'_> {
                 }
                 '{' | '}' if braces => {
                     self.end_statement(false, String::new());
-                    let at = self.at(col);
+                    let at = self.line.locate(index);
                     self.tokens.push(if c == '{' { Token::Open(at) } else { Token::Close(at) });
                     in_word = false;
                     continue;
                 }
                 '"' => {
-                    self.begin_word(col);
+                    self.begin_word(index);
                     self.raw.push('"');
                     if !self.quoted(&mut chars) {
-                        findings.error(&self.at(col), "this quote is not closed on its line");
+                        findings.error(&self.line.locate(index), "this quote is not closed on its line");
                     }
                     in_word = false;
                     continue;
@@ -100,7 +92,7 @@ impl LineLexer<'_> {
                 _ => {}
             }
             if !in_word {
-                self.begin_word(col);
+                self.begin_word(index);
                 in_word = true;
             }
             match (c, chars.peek().copied()) {
@@ -146,15 +138,11 @@ impl LineLexer<'_> {
         false
     }
 
-    fn at(&self, col: u32) -> Location {
-        Location { file: Arc::clone(self.file), line: self.line, col }
-    }
-
-    fn begin_word(&mut self, col: u32) {
+    fn begin_word(&mut self, index: u32) {
         if self.words.is_empty() {
             self.raw.clear();
         }
-        self.words.push(Word { text: String::new(), at: self.at(col) });
+        self.words.push(Word { text: String::new(), at: self.line.locate(index) });
     }
 
     fn push(&mut self, c: char) {
@@ -187,7 +175,18 @@ fn is_include(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+
+    /// The tokens of a file with these lines.
+    fn lex_all(text: &str, findings: &mut Findings) -> Vec<Token> {
+        let mut tokens = Vec::new();
+        for (line, number) in text.lines().zip(1..) {
+            lex(&Text::new(line, Location::new(&Arc::default(), number, 1)), &mut tokens, findings);
+        }
+        tokens
+    }
 
     fn words(statement: &Statement) -> impl Iterator<Item = &Word> {
         std::iter::once(&statement.keyword).chain(&statement.args)
@@ -196,7 +195,7 @@ mod tests {
     /// The tokens of `text` in short: words joined by `|`, braces as they are.
     fn short(text: &str) -> Vec<String> {
         let mut findings = Findings::new(false);
-        lex(&Arc::default(), text, &mut findings)
+        lex_all(text, &mut findings)
             .into_iter()
             .map(|token| match token {
                 Token::Statement(s) => words(&s).map(|word| word.text.as_str()).collect::<Vec<_>>().join("|"),
@@ -226,7 +225,7 @@ mod tests {
 
     #[test]
     fn columns_count_characters_and_lines_count_from_one() {
-        let tokens = lex(&Arc::default(), "\u{feff}\r\n \té x\r\n", &mut Findings::new(false));
+        let tokens = lex_all("\r\n \té x\r\n", &mut Findings::new(false));
         let [Token::Statement(statement)] = tokens.as_slice() else { panic!("{tokens:?}") };
         let at: Vec<_> = words(statement).map(|word| (word.at.line, word.at.col)).collect();
         assert_eq!(at, [(2, 3), (2, 5)]);
@@ -235,7 +234,7 @@ mod tests {
     #[test]
     fn an_open_quote_is_reported_where_it_opens() {
         let mut findings = Findings::new(false);
-        lex(&Arc::default(), "\n a \"b", &mut findings);
+        lex_all("\n a \"b", &mut findings);
         let found = findings.into_sorted(&[]);
         assert_eq!(found[0].to_string(), ":2:4: error: this quote is not closed on its line");
     }

@@ -1,18 +1,17 @@
 //! What a configuration means, after every check: plain owned data that the agent runs on and that a reload
 //! compares. Two equal values need no action; where a thing was written does not count, see [`Location`].
 
+mod location;
 mod mail;
 mod network;
 mod script;
 mod told;
 mod tracked;
 
-use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
+pub use location::{Location, Origin, Via};
 pub use mail::Mail;
 pub use network::{
     Hop, LinkDelay, Metric, Pace, PaceGroup, Pacing, Placement, Route, RouteKind, Rule, RuleAction, Statics,
@@ -22,38 +21,6 @@ pub use script::{Command, How, Script};
 pub use told::{Fifo, LifeScript, Notify, NotifyScript};
 pub use tracked::{FileInit, ParamMatch, TrackFile, TrackItem, TrackProcess};
 pub use vipward_vrrp::types::{Family, Version};
-
-/// Where something was written. All locations are equal, so that moving a block within its file, or a comment
-/// above it, is no change to a reload.
-#[derive(Clone)]
-pub struct Location {
-    /// The file, as it was named when it was opened.
-    pub file: Arc<PathBuf>,
-    /// Line, from 1.
-    pub line: u32,
-    /// Column in characters, from 1.
-    pub col: u32,
-}
-
-impl PartialEq for Location {
-    fn eq(&self, _: &Location) -> bool {
-        true
-    }
-}
-
-impl Eq for Location {}
-
-impl fmt::Debug for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file.display(), self.line, self.col)
-    }
-}
 
 /// A whole configuration: what `keepalived.conf` and the files that it includes say.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -95,15 +95,24 @@ impl Parser<'_> {
                 .help("delete the line, or write what it stands for");
             return true;
         }
-        let language = match text.split_at_checked(1) {
-            Some(("@", _)) => "conditional lines (`@ID …`)",
-            Some(("~", rest)) if rest.starts_with("SEQ") || rest.starts_with("LST") => {
-                "sequences (`~SEQ`, `~LST`)"
+        // Those at the beginning of a line are no statements any more.
+        let (what, form) = match text.split_at_checked(1) {
+            Some(("@", _)) => {
+                ("condition", "it stands at the beginning of its line, as in `@ID priority 100`")
             }
-            Some(("$", rest)) if rest.contains('=') => "parameters (`$NAME=VALUE`)",
+            Some(("~", _)) => (
+                "sequence",
+                "it stands at the beginning of its line, as in `~SEQ(VAR, START, STEP, END)`, `~SEQx(…)` or \
+                 `~LST(VAR, VALUE, …)`",
+            ),
+            Some(("$", rest)) if rest.contains('=') => (
+                "definition",
+                "it stands at the beginning of its line, as in `$NAME=VALUE`; a name has up to 64 letters, digits and _, \
+                 and does not begin with a digit",
+            ),
             _ => return false,
         };
-        self.findings.strict(&word.at, format!("keepalived's {language} are not supported yet"));
+        self.findings.strict(&word.at, format!("{} is not read as a {what}", quoted(text))).help(form);
         true
     }
 

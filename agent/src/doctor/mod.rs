@@ -40,6 +40,8 @@ use place::Place;
 pub struct Visit {
     /// Configuration whose interfaces are looked at.
     pub file: PathBuf,
+    /// Whose lines of it count.
+    pub config_id: Option<String>,
     /// Where an agent may be running.
     pub run_dir: PathBuf,
     /// For how long to listen; not at all if zero.
@@ -132,7 +134,8 @@ fn config(visit: &Visit, findings: &mut Vec<Finding>) -> Option<Config> {
         findings.push(Finding::note(CHECK, message));
         return None;
     }
-    let loaded = config::load(&visit.file, &config::Options { lenient: true });
+    let loaded =
+        config::load(&visit.file, &config::Options { lenient: true, config_id: visit.config_id.clone() });
     findings.push(match &loaded.config {
         Some(config) => Finding::fine(CHECK, format!("{file}: {} instances", config.instances.len())),
         None => Finding::error(

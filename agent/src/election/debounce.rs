@@ -101,7 +101,7 @@ mod tests {
     }
 
     fn delayed(down: Duration, up: Duration) -> Debounce {
-        let at = Location { file: Arc::default(), line: 1, col: 1 };
+        let at = Location::new(&Arc::default(), 1, 1);
         let mut links = Links::default();
         links.apply(&LinkEvent::Link(link(true)));
         let mut debounce = Debounce::default();

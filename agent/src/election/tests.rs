@@ -35,7 +35,7 @@ fn config_of(lines: &str) -> Config {
     let file = folder.path().join("keepalived.conf");
     let vips = "virtual_ipaddress {\n 127.9.9.9/32\n }\n";
     std::fs::write(&file, format!("vrrp_instance web {{\n {lines} {vips}}}\n")).unwrap();
-    let loaded = config::load_and_look(&file, &config::Options { lenient: false });
+    let loaded = config::load_and_look(&file, &config::Options::default());
     loaded.config.unwrap()
 }
 

@@ -27,8 +27,8 @@ pub(crate) struct Judge {
 
 impl Judge {
     /// Compares with what a file says; the error says why there is nothing to compare with.
-    pub(crate) fn of_file(file: &Path, links: Links) -> (Judge, Option<String>) {
-        let loaded = config::load(file, &config::Options { lenient: true });
+    pub(crate) fn of_file(file: &Path, config_id: Option<String>, links: Links) -> (Judge, Option<String>) {
+        let loaded = config::load(file, &config::Options { lenient: true, config_id });
         let why = loaded.config.is_none().then(|| {
             format!("adverts are compared with no configuration: {} cannot be used", file.display())
         });

@@ -17,6 +17,8 @@ pub struct Show {
     pub interface: Option<String>,
     /// Configuration to compare with.
     pub file: PathBuf,
+    /// Whose lines of it count.
+    pub config_id: Option<String>,
     /// A JSON object per line.
     pub json: bool,
     /// Ends after so many packets.
@@ -29,7 +31,7 @@ pub struct Show {
 /// to standard error.
 pub fn run(show: &Show, out: &mut dyn Write) -> anyhow::Result<()> {
     let links = Links::dump(&mut Netlink::open()?)?;
-    let (judge, why) = Judge::of_file(&show.file, links);
+    let (judge, why) = Judge::of_file(&show.file, show.config_id.clone(), links);
     if let Some(why) = why {
         eprintln!("vipward: {why}");
     }

@@ -22,7 +22,7 @@ pub fn look(settings: &Settings) -> (Loaded, Vec<Diagnostic>) {
     sources.sort_unstable();
     sources.dedup();
     findings.extend(sources.into_iter().filter_map(|src| folder.compile(src).err()).map(|error| {
-        let at = Location { file: Arc::new(error.file.clone()), line: error.line, col: 1 };
+        let at = Location::new(&Arc::new(error.file.clone()), error.line, 1);
         Diagnostic { severity: Severity::Error, at, message: error.message(), help: None }
     }));
     (loaded, findings)

@@ -84,13 +84,13 @@ impl Document {
         let line = before.matches('\n').count() + 1;
         let col = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        Location { file: Arc::clone(&self.file), line: number(line), col: number(col) }
+        Location::new(&self.file, number(line), number(col))
     }
 }
 
 /// A finding about a file as a whole.
 pub(super) fn whole_file(path: &Path, message: impl Into<String>) -> Diagnostic {
-    let at = Location { file: Arc::new(path.to_owned()), line: 1, col: 1 };
+    let at = Location::new(&Arc::new(path.to_owned()), 1, 1);
     Diagnostic { severity: Severity::Error, at, message: message.into(), help: None }
 }
 

@@ -125,7 +125,8 @@ struct Loaded {
 
 /// Reads and checks the configuration; the error is for a person, and says what to do.
 fn load(options: &cli::Run) -> Result<Loaded, String> {
-    let loaded = config::load_and_look(&options.file, &config::Options { lenient: options.lenient });
+    let read = config::Options { lenient: options.lenient, config_id: options.config_id.config_id.clone() };
+    let loaded = config::load_and_look(&options.file, &read);
     let findings: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
     let Some(config) = loaded.config else {
         let file = options.file.display();

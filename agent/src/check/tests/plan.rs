@@ -12,7 +12,7 @@ use crate::config::model::{
 };
 
 fn at() -> Location {
-    Location { file: Arc::new("x.conf".into()), line: 7, col: 3 }
+    Location::new(&Arc::new("x.conf".into()), 7, 3)
 }
 
 fn command(word: &str) -> Command {

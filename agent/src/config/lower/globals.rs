@@ -116,6 +116,8 @@ impl Defaults {
             _ if keyword.starts_with("vrrp_garp_") => {
                 self.garp.set(keyword.trim_start_matches("vrrp_"), node, findings)?;
             }
+            // Acted on as the lines after it were read.
+            "include_check" => {}
             "vrrp_strict" => self.strict = true,
             "enable_script_security" => self.globals.script_security = true,
             "vrrp_check_unicast_src" => self.check_unicast_src = values::flag(node, findings)?,
@@ -125,6 +127,8 @@ impl Defaults {
                 let word = node.args().first()?;
                 match keyword {
                     "router_id" => self.globals.router_id = Some(word.text.clone()),
+                    // As above.
+                    "random_seed" => _ = values::number(word, 0..=u32::MAX, findings)?,
                     "vmac_prefix" => self.vmac_prefix = Some(values::interface(word, findings)?),
                     "default_interface" => self.interface = Some(values::interface(word, findings)?),
                     "vrrp_version" => self.version = values::version(word, findings)?,

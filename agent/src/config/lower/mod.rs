@@ -285,7 +285,7 @@ mod tests {
         let text = "vrrp_instance i {\n state SLAVE\n advert_in 1\n use_vmac\n interface e\n virtual_router_id 1\n\
                     virtual_ipaddress { 10.0.0.1 }\n...\n}";
         let strict = load_str(Path::new("f"), text, &Options::default());
-        let lenient = load_str(Path::new("f"), text, &Options { lenient: true });
+        let lenient = load_str(Path::new("f"), text, &Options { lenient: true, ..Options::default() });
         assert!(strict.config.is_none());
         assert_eq!(lenient.config.map(|config| config.instances.len()), Some(1));
         assert_eq!(strict.diagnostics.len(), lenient.diagnostics.len());
@@ -295,7 +295,7 @@ mod tests {
     fn lenient_drops_no_instance_in_silence() {
         let text =
             "vrrp_instance i {\n interfaces e\n virtual_router_id 1\n virtual_ipaddress { 10.0.0.1 }\n}";
-        let lenient = load_str(Path::new("f"), text, &Options { lenient: true });
+        let lenient = load_str(Path::new("f"), text, &Options { lenient: true, ..Options::default() });
         assert!(lenient.config.is_none(), "{:?}", lenient.diagnostics);
     }
 

@@ -67,7 +67,7 @@ fn configuration() -> config::model::Config {
                 virtual_ipaddress_excluded {\n 192.0.2.12/24 dev eth1\n }\n}\n\
                 vrrp_instance database {\n interface bond0.100\n virtual_router_id 7\n priority 100\n version 3\n\
                 virtual_ipaddress {\n fe80::10/64\n 2001:db8::10/64\n }\n track_script {\n chk_db\n }\n}\n";
-    let loaded = config::load_str("keepalived.conf".as_ref(), text, &config::Options { lenient: false });
+    let loaded = config::load_str("keepalived.conf".as_ref(), text, &config::Options::default());
     loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics))
 }
 
