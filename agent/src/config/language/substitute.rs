@@ -207,12 +207,12 @@ impl Substitution<'_, '_> {
         }
         self.input.truncate(self.input.len().saturating_sub(used.length));
         match definition {
-            Some(definition) => self.put(definition, dollar.from, at),
+            Some(definition) => self.put(&definition, dollar.from, at),
             None => self.put_predefined(&used, dollar, &at, in_quotes),
         }
     }
 
-    fn put(&mut self, definition: Arc<Definition>, from: u32, at: Location) -> Found {
+    fn put(&mut self, definition: &Arc<Definition>, from: u32, at: Location) -> Found {
         let name = &definition.name;
         let mut within = from;
         for depth in 0.. {
@@ -221,7 +221,7 @@ impl Substitution<'_, '_> {
                 self.findings.error(&at, format!("more than {MAX_DEPTH} values within each other"));
                 return Found::Refused;
             }
-            if Arc::ptr_eq(&value.definition, &definition) {
+            if Arc::ptr_eq(&value.definition, definition) {
                 self.findings
                     .error(
                         &at,
@@ -246,7 +246,7 @@ impl Substitution<'_, '_> {
                 return Found::Refused;
             }
             let from = usize::from(!self.blank);
-            self.tails.push(Tail { definition: Arc::clone(&definition), from, at: at.clone() });
+            self.tails.push(Tail { definition: Arc::clone(definition), from, at: at.clone() });
             if self.blank {
                 return Found::Rows;
             }
@@ -265,7 +265,7 @@ impl Substitution<'_, '_> {
         };
         let chars = first.text.chars().rev().map(|c| Char { c, from: from_value });
         self.input.extend(chars);
-        self.values.push(Value { definition: Arc::clone(&definition), from, at });
+        self.values.push(Value { definition: Arc::clone(definition), from, at });
         Found::Replaced
     }
 

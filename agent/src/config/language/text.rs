@@ -7,7 +7,7 @@ use crate::config::model::{Location, Origin};
 /// A line, as read or with something expanded in it.
 #[derive(Clone, Debug)]
 pub(in crate::config) struct Text<'a> {
-    text: Cow<'a, str>,
+    content: Cow<'a, str>,
     /// Where the first character is.
     at: Location,
     /// Parts that are elsewhere than the text before them, by their first character.
@@ -35,17 +35,17 @@ impl Part {
 impl<'a> Text<'a> {
     /// A piece of a file that begins at `at`.
     pub(in crate::config) fn new(text: impl Into<Cow<'a, str>>, at: Location) -> Text<'a> {
-        Text { text: text.into(), at, parts: Vec::new() }
+        Text { content: text.into(), at, parts: Vec::new() }
     }
 
     /// What was made of a line. The first of `parts` begins with the text.
     pub(super) fn of_parts(text: String, at: Location, parts: Vec<Part>) -> Text<'a> {
-        Text { text: text.into(), at, parts }
+        Text { content: text.into(), at, parts }
     }
 
     /// The text.
     pub(in crate::config) fn as_str(&self) -> &str {
-        &self.text
+        &self.content
     }
 
     /// Where its first character is.
@@ -71,12 +71,12 @@ impl<'a> Text<'a> {
 
     /// What follows its first `bytes` bytes and the whitespace after these.
     pub(super) fn after(mut self, bytes: usize) -> Text<'a> {
-        let rest = self.text.get(bytes..).unwrap_or_default();
-        let cut = self.text.len() - rest.trim_start().len();
+        let rest = self.content.get(bytes..).unwrap_or_default();
+        let cut = self.content.len() - rest.trim_start().len();
         if cut == 0 {
             return self;
         }
-        let gone = self.text.get(..cut).unwrap_or_default().chars().count();
+        let gone = self.content.get(..cut).unwrap_or_default().chars().count();
         let gone = u32::try_from(gone).unwrap_or(u32::MAX);
         let at = self.locate(gone);
         let before = self.parts.partition_point(|part| part.start <= gone);
@@ -88,19 +88,19 @@ impl<'a> Text<'a> {
                 part.start -= gone;
             }
         }
-        let text = match self.text {
+        let text = match self.content {
             Cow::Borrowed(text) => Cow::Borrowed(text.get(cut..).unwrap_or_default()),
             Cow::Owned(mut text) => {
                 text.drain(..cut);
                 Cow::Owned(text)
             }
         };
-        Text { text, at, parts }
+        Text { content: text, at, parts }
     }
 
     /// Its first `bytes` bytes.
     pub(super) fn before(mut self, bytes: usize) -> Text<'a> {
-        match &mut self.text {
+        match &mut self.content {
             Cow::Borrowed(text) => *text = text.get(..bytes).unwrap_or(text),
             Cow::Owned(text) if text.is_char_boundary(bytes) => text.truncate(bytes),
             Cow::Owned(_) => {}
@@ -112,7 +112,7 @@ impl<'a> Text<'a> {
     pub(super) fn through(&self, origin: impl Fn() -> Origin) -> Text<'static> {
         let part = |part: &Part| Part { at: part.at.through(origin()), ..part.clone() };
         Text {
-            text: Cow::Owned(self.text.clone().into_owned()),
+            content: Cow::Owned(self.content.clone().into_owned()),
             at: self.at.through(origin()),
             parts: self.parts.iter().map(part).collect(),
         }
@@ -120,7 +120,7 @@ impl<'a> Text<'a> {
 
     /// The same, of its own.
     pub(super) fn into_owned(self) -> Text<'static> {
-        Text { text: Cow::Owned(self.text.into_owned()), at: self.at, parts: self.parts }
+        Text { content: Cow::Owned(self.content.into_owned()), at: self.at, parts: self.parts }
     }
 }
 
