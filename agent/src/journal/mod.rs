@@ -48,6 +48,8 @@ impl Journal {
             for record in inbox {
                 writer.write(&record);
             }
+            // The run directory is let go of before anybody hears that all is written.
+            drop(writer);
             drop(done);
         })?;
         Ok(Journal { events: Some(events), lost, written })

@@ -2,14 +2,24 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use super::show::{Show, Since, show_on};
 use super::store::{FILE, MAX_SIZE, OLDER};
 use super::*;
+use crate::control::rundir::RunDirError;
 use crate::control::status::State;
 
 fn open(path: &Path) -> Journal {
-    Journal::open(Arc::new(RunDir::open(path).expect("run directory"))).expect("a thread")
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        match RunDir::open(path) {
+            Ok(run_dir) => return Journal::open(Arc::new(run_dir)).expect("a thread"),
+            // A process that another test just starts has a copy of the lock until it executes its program.
+            Err(RunDirError::InUse(..)) if Instant::now() < end => std::thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 fn shown(path: &Path, show: &Show) -> String {
