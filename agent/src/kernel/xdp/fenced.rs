@@ -62,10 +62,12 @@ impl Fenced {
 
     fn hint_at(&mut self, key: VipKey) -> Result<(), KernelError> {
         let end = end(&key);
-        let sharing = self.ends.entry(end).or_default();
-        let first = sharing.is_empty();
-        sharing.insert(key);
-        if first { self.write(end, true) } else { Ok(()) }
+        // Remembered only once it is so: what failed must be tried again with the next address.
+        if !self.ends.contains_key(&end) {
+            self.write(end, true)?;
+        }
+        self.ends.entry(end).or_default().insert(key);
+        Ok(())
     }
 
     fn write(&mut self, end: u16, set: bool) -> Result<(), KernelError> {
