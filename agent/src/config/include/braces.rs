@@ -1,5 +1,7 @@
 //! Braces in the pattern of an include, as in `{a,b{c,d}}.conf`: they stand for several patterns.
 
+use crate::config::language::between_commas;
+
 /// Patterns that one may stand for.
 const MAX_PATTERNS: usize = 1024;
 
@@ -19,7 +21,7 @@ pub(super) fn expand(pattern: &str) -> Option<Vec<String>> {
         else {
             return None;
         };
-        let choices = choices(within);
+        let choices: Vec<&str> = between_commas(within).collect();
         if done.len() + open.len() + choices.len() > MAX_PATTERNS {
             return None;
         }
@@ -49,20 +51,6 @@ fn pair(pattern: &str, from: usize) -> Option<(usize, usize)> {
         }
     }
     first
-}
-
-/// `text` at the commas that are in no further braces.
-fn choices(text: &str) -> Vec<&str> {
-    let mut depth = 0_u32;
-    let parts = text.split(|c| {
-        match c {
-            '{' => depth += 1,
-            '}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        c == ',' && depth == 0
-    });
-    parts.collect()
 }
 
 #[cfg(test)]

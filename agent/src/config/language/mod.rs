@@ -104,3 +104,16 @@ impl Language {
         self.parameters.insert(Arc::clone(&definition.name), Arc::new(definition));
     }
 }
+
+/// The parts of `text` between the commas that are in no braces.
+pub(super) fn between_commas(text: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_u32;
+    text.split(move |c| {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    })
+}

@@ -4,6 +4,7 @@ use std::vec;
 
 use thiserror::Error;
 
+use super::between_commas;
 use super::parameter::is_name;
 
 /// Why a sequence cannot be read.
@@ -203,18 +204,9 @@ fn tuple(text: &str) -> Vec<&str> {
     text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).map_or_else(|| vec![text], split)
 }
 
-/// `text` at the commas that are in no braces.
+/// `text` at the commas that are in no braces, without the blanks around them.
 fn split(text: &str) -> Vec<&str> {
-    let mut depth = 0_u32;
-    let parts = text.split(|c| {
-        match c {
-            '{' => depth += 1,
-            '}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        c == ',' && depth == 0
-    });
-    parts.map(str::trim).collect()
+    between_commas(text).map(str::trim).collect()
 }
 
 #[cfg(test)]
